@@ -161,18 +161,22 @@ fn copy(out: &mut [u8], bytes: &[u8]) {
     }
 }
 
+/// Reads an address and its port over IPv4.
+pub(crate) const fn read_v4(entry: &[u8; 6]) -> SocketAddr {
+    let [a, b, c, d, high, low] = *entry;
+    let port = u16::from_be_bytes([high, low]);
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), port))
+}
+
 /// Reads an address and its port; `None` if the length is not that of the family.
 pub(crate) fn read(family: Family, entry: &[u8]) -> Option<SocketAddr> {
-    let (ip, port) = entry.split_last_chunk::<2>()?;
-    let port = u16::from_be_bytes(*port);
-    Some(match family {
-        Family::V4 => {
-            let ip: [u8; 4] = ip.try_into().ok()?;
-            SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::from(ip), port))
-        }
+    match family {
+        Family::V4 => entry.try_into().ok().map(read_v4),
         Family::V6 => {
+            let (ip, port) = entry.split_last_chunk::<2>()?;
             let ip: [u8; 16] = ip.try_into().ok()?;
-            SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::from(ip), port, 0, 0))
+            let port = u16::from_be_bytes(*port);
+            Some(SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::from(ip), port, 0, 0)))
         }
-    })
+    }
 }

@@ -1,6 +1,10 @@
 //! A device profile: an image of 16 MiB in 256 pieces, eight peers, and all that a torrent keeps in less
 //! than 4 KiB.
 
+#[path = "../examples/device_torrent.rs"]
+#[allow(dead_code, unreachable_pub, reason = "a program of its own")]
+mod device_torrent;
+
 use core::time::Duration;
 
 use bittorrent_pieces::torrent::PeerSlot;
@@ -90,4 +94,11 @@ fn device(hashes: &[[u8; 20]], n: u8, seeds: bool) -> Device<'_> {
     let mut setup = TorrentSetup::new(config);
     setup.have = Some(have.as_view());
     Torrent::new(setup, Image::empty(content)).unwrap()
+}
+
+/// The example fetches its image of 1 MiB over a line that carries 100 bytes at a time.
+#[test]
+fn the_example_fetches_an_image_over_a_byte_link() {
+    let took = device_torrent::fetch().unwrap();
+    assert!(took >= Duration::from_secs(10) && took < Duration::from_secs(20), "{took:?}");
 }

@@ -1,25 +1,20 @@
 //! The DHT: published packets and ids, the rules of its table and tokens, and a network in virtual time.
 
 mod common;
+mod dht_net;
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
 
+use bittorrent_pieces::InfoHash;
 use bittorrent_pieces::bencode::{Limits, Mode, Value};
 use bittorrent_pieces::dht::krpc::{Body, KrpcError, Message, Method, Query, Response};
 use bittorrent_pieces::dht::*;
-use bittorrent_pieces::{InfoHash, PieceHasher};
 use common::unhex;
-
-type Node = DhtNode<DhtVec>;
+use dht_net::{Net, address, minutes, node};
 
 fn id(hex: &str) -> NodeId {
     NodeId(unhex(hex).try_into().unwrap())
-}
-
-fn minutes(minutes: u64) -> Duration {
-    Duration::from_secs(minutes * 60)
 }
 
 /// BEP 5: every packet decodes and encodes to the same bytes; those with nodes of 9 bytes are refused.
@@ -185,90 +180,15 @@ fn a_node_becomes_questionable_after_15_minutes_and_bad_after_failures() {
     assert_eq!(stale.common_bits(&NodeId([0; 20])), 0, "the only bucket holds all ids");
 }
 
-/// A network in virtual time: every datagram takes 20 ms, and some are lost.
-struct Net {
-    nodes: BTreeMap<SocketAddr, Node>,
-    wire: VecDeque<(Duration, SocketAddr, SocketAddr, Vec<u8>)>,
-    now: Duration,
-    loss: u32, // of 100
-    rng: sim::Rng,
-    peers: Vec<SocketAddr>,
-    events: Vec<DhtEvent>,
-}
-
-impl Net {
-    fn new(count: u16, loss: u32) -> Self {
-        let mut nodes = BTreeMap::new();
-        for nth in 0..count {
-            let addr = address(nth);
-            let name = PieceHasher::digest(&nth.to_be_bytes());
-            let mut config = DhtConfig::new(NodeId(name), [7; 16]);
-            config.seed = u64::from(nth);
-            let mut node = node(config);
-            if nth > 0 {
-                node.add(Duration::ZERO, address(nth / 2)).unwrap();
-            }
-            nodes.insert(addr, node);
-        }
-        let wire = VecDeque::new();
-        let rng = sim::Rng::new(1);
-        Self { nodes, wire, now: Duration::ZERO, loss, rng, peers: vec![], events: vec![] }
-    }
-
-    fn run(&mut self, until: Duration) {
-        loop {
-            for (from, node) in &mut self.nodes {
-                let mut buf = [0; MAX_LEN];
-                while let Some(sent) = node.poll_transmit(&mut buf).unwrap() {
-                    let at = self.now + Duration::from_millis(20);
-                    if self.rng.below(100) >= u64::from(self.loss) {
-                        self.wire.push_back((at, *from, sent.to, buf[..sent.len].to_vec()));
-                    }
-                }
-                self.events.extend(core::iter::from_fn(|| node.poll_event()));
-            }
-            let due = self.nodes.values().filter_map(DhtNode::poll_timeout).min();
-            let next = self.wire.front().map(|(at, ..)| *at).into_iter().chain(due).min();
-            let Some(next) = next.filter(|at| *at <= until) else { break };
-            self.now = self.now.max(next);
-            while self.wire.front().is_some_and(|(at, ..)| *at <= self.now) {
-                let (_, from, to, bytes) = self.wire.pop_front().unwrap();
-                let Some(node) = self.nodes.get_mut(&to) else { continue };
-                if let Ok(DhtOutcome::Peers { peers, .. }) =
-                    node.handle_datagram(self.now, from, &bytes)
-                {
-                    self.peers.extend(peers.iter());
-                }
-            }
-            for node in self.nodes.values_mut() {
-                if node.poll_timeout().is_some_and(|at| at <= self.now) {
-                    node.handle_timeout(self.now);
-                }
-            }
-        }
-        self.now = until;
-    }
-}
-
-fn address(nth: u16) -> SocketAddr {
-    ([10, 0, (nth >> 8) as u8, nth as u8], 6881).into()
-}
-
-fn node(config: DhtConfig) -> Node {
-    let storage = DhtVec::new(DhtLimits { routes: 100, lookups: 3, peers: 20, items: 16 });
-    DhtNode::new(config, storage).unwrap()
-}
-
 /// `get_peers_announce`: what one announces another finds, among 200 nodes, also when datagrams are lost.
 #[test]
 fn a_peer_that_is_announced_is_found_by_another() {
     for loss in [0, 10] {
-        let mut net = Net::new(200, loss);
+        let mut net = Net::new(200, 16, loss);
         net.run(minutes(2));
         let torrent = InfoHash([0x42; 20]);
         let now = net.now;
-        let announcer = net.nodes.get_mut(&address(150)).unwrap();
-        announcer.find_peers(now, torrent, Some(7_000)).unwrap();
+        net.node(150).find_peers(now, torrent, Some(7_000)).unwrap();
         net.run(minutes(3));
         let finished = |event: &DhtEvent| match event {
             DhtEvent::Finished { answers, announces, .. } => (*answers, *announces),
@@ -278,7 +198,7 @@ fn a_peer_that_is_announced_is_found_by_another() {
         assert!(answers >= 8 && announces == 8, "{answers} answers, {announces} announces");
         assert!(net.peers.is_empty());
         let now = net.now;
-        net.nodes.get_mut(&address(23)).unwrap().find_peers(now, torrent, None).unwrap();
+        net.node(23).find_peers(now, torrent, None).unwrap();
         net.run(minutes(4));
         let mut peer = address(150);
         peer.set_port(7_000);
@@ -289,11 +209,11 @@ fn a_peer_that_is_announced_is_found_by_another() {
 /// BEP 43: a read-only node asks, is not put into tables, and does not answer.
 #[test]
 fn a_read_only_node_is_in_no_table() {
-    let mut net = Net::new(20, 0);
+    let mut net = Net::new(20, 16, 0);
     let silent: SocketAddr = "10.9.9.9:1".parse().unwrap();
     let mut config = DhtConfig::new(NodeId([0x99; 20]), [1; 16]);
     config.read_only = true;
-    let mut node = node(config);
+    let mut node = node(config, 16);
     node.add(Duration::ZERO, address(0)).unwrap();
     net.nodes.insert(silent, node);
     net.run(minutes(2));
@@ -308,7 +228,7 @@ fn a_read_only_node_is_in_no_table() {
 /// A wrong token, an unknown method, answers from the wrong port (`rpc_reply_ignores_wrong_port`).
 #[test]
 fn invalid_messages_and_addresses_are_refused() {
-    let mut node = node(DhtConfig::new(NodeId([1; 20]), [2; 16]));
+    let mut node = node(DhtConfig::new(NodeId([1; 20]), [2; 16]), 16);
     let from: SocketAddr = "10.0.0.7:5".parse().unwrap();
     let id = NodeId([3; 20]);
     let info_hash = InfoHash([4; 20]);

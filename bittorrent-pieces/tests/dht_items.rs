@@ -1,32 +1,22 @@
 //! Items in the DHT (BEP 44): published packets and signatures, the rules of a node, and a network in virtual time.
 
 mod common;
+mod dht_net;
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
 
-use bittorrent_pieces::PieceHasher;
 use bittorrent_pieces::dht::krpc::{Body, Message, Method, Put, Query, Response};
 use bittorrent_pieces::dht::*;
 use common::unhex;
-
-type Node = DhtNode<DhtVec>;
+use dht_net::{Net, Node, config, minutes};
 
 const ZERO: Duration = Duration::ZERO;
 const HELLO: &[u8] = b"12:Hello World!";
 const SECRET: [u8; 32] = [0x42; 32];
 
 fn node(nth: u16, items: usize) -> Node {
-    let name = PieceHasher::digest(&nth.to_be_bytes());
-    let mut config = DhtConfig::new(NodeId(name), [7; 16]);
-    config.seed = u64::from(nth);
-    let limits = DhtLimits { routes: 100, lookups: 3, peers: 4, items };
-    DhtNode::new(config, DhtVec::new(limits)).unwrap()
-}
-
-fn minutes(minutes: u64) -> Duration {
-    Duration::from_secs(minutes * 60)
+    dht_net::node(config(nth), items)
 }
 
 #[test]
@@ -242,108 +232,49 @@ fn a_node_without_slots_stores_nothing() {
     assert_eq!(node.put_item(ZERO, &item, None), Err(full));
 }
 
-struct Net {
-    nodes: BTreeMap<SocketAddr, Node>,
-    wire: VecDeque<(Duration, SocketAddr, SocketAddr, Vec<u8>)>,
-    now: Duration,
-    found: Vec<(Vec<u8>, Option<i64>)>,
-    events: Vec<DhtEvent>,
+/// Puts an item; returns how many nodes stored it, and the last error.
+fn store(net: &mut Net, nth: u16, item: Item<'_>, cas: Option<i64>) -> (usize, Option<i64>) {
+    net.events.clear();
+    let now = net.now;
+    let number = net.node(nth).put_item(now, &item, cas).unwrap();
+    net.run(now + minutes(1));
+    let ended = net.events.iter().find_map(|event| match event {
+        DhtEvent::ItemFinished { lookup, target, stored, refused, .. } => {
+            (*lookup == number && *target == item.target()).then_some((*stored, *refused))
+        }
+        _ => None,
+    });
+    ended.expect("the lookup has ended")
 }
 
-fn address(nth: u16) -> SocketAddr {
-    ([10, 0, (nth >> 8) as u8, nth as u8], 6881).into()
-}
-
-impl Net {
-    fn new(count: u16) -> Self {
-        let mut nodes = BTreeMap::new();
-        for nth in 0..count {
-            let mut node = node(nth, 8);
-            if nth > 0 {
-                node.add(ZERO, address(nth / 2)).unwrap();
-            }
-            nodes.insert(address(nth), node);
-        }
-        let mut net =
-            Self { nodes, wire: VecDeque::new(), now: ZERO, found: vec![], events: vec![] };
-        net.run(minutes(2));
-        net
-    }
-
-    fn run(&mut self, until: Duration) {
-        loop {
-            for (from, node) in &mut self.nodes {
-                let mut buf = [0; MAX_LEN];
-                while let Some(sent) = node.poll_transmit(&mut buf).unwrap() {
-                    let at = self.now + Duration::from_millis(20);
-                    self.wire.push_back((at, *from, sent.to, buf[..sent.len].to_vec()));
-                }
-                self.events.extend(core::iter::from_fn(|| node.poll_event()));
-            }
-            let due = self.nodes.values().filter_map(DhtNode::poll_timeout).min();
-            let next = self.wire.front().map(|(at, ..)| *at).into_iter().chain(due).min();
-            let Some(next) = next.filter(|at| *at <= until) else { break };
-            self.now = self.now.max(next);
-            while self.wire.front().is_some_and(|(at, ..)| *at <= self.now) {
-                let (_, from, to, bytes) = self.wire.pop_front().unwrap();
-                let Some(node) = self.nodes.get_mut(&to) else { continue };
-                if let Ok(DhtOutcome::Item { value, signed, .. }) =
-                    node.handle_datagram(self.now, from, &bytes)
-                {
-                    self.found.push((value.to_vec(), signed.map(|(seq, _)| seq)));
-                }
-            }
-            for node in self.nodes.values_mut() {
-                if node.poll_timeout().is_some_and(|at| at <= self.now) {
-                    node.handle_timeout(self.now);
-                }
-            }
-        }
-        self.now = until;
-    }
-
-    /// Returns how many nodes stored the item, and the last error.
-    fn put(&mut self, nth: u16, item: Item<'_>, cas: Option<i64>) -> (usize, Option<i64>) {
-        self.events.clear();
-        let node = self.nodes.get_mut(&address(nth)).unwrap();
-        let number = node.put_item(self.now, &item, cas).unwrap();
-        self.run(self.now + minutes(1));
-        let ended = self.events.iter().find_map(|event| match event {
-            DhtEvent::ItemFinished { lookup, target, stored, refused, .. } => {
-                (*lookup == number && *target == item.target()).then_some((*stored, *refused))
-            }
-            _ => None,
-        });
-        ended.expect("the lookup has ended")
-    }
-
-    fn get(&mut self, nth: u16, name: ItemName<'_>) -> Vec<(Vec<u8>, Option<i64>)> {
-        self.found.clear();
-        self.nodes.get_mut(&address(nth)).unwrap().find_item(self.now, name).unwrap();
-        self.run(self.now + minutes(1));
-        core::mem::take(&mut self.found)
-    }
+fn find(net: &mut Net, nth: u16, name: ItemName<'_>) -> Vec<(Vec<u8>, Option<i64>)> {
+    net.found.clear();
+    let now = net.now;
+    net.node(nth).find_item(now, name).unwrap();
+    net.run(now + minutes(1));
+    core::mem::take(&mut net.found)
 }
 
 #[test]
 fn what_one_node_puts_another_finds() {
-    let mut net = Net::new(60);
+    let mut net = Net::new(60, 8, 0);
+    net.run(minutes(2));
     let item = Item::immutable(HELLO).unwrap();
-    assert_eq!(net.put(50, item, None), (8, None));
-    assert_eq!(net.get(23, item.name()), [(HELLO.to_vec(), None)]);
-    assert_eq!(net.get(23, ItemName::Immutable(NodeId([1; 20]))), []);
+    assert_eq!(store(&mut net, 50, item, None), (8, None));
+    assert_eq!(find(&mut net, 23, item.name()), [(HELLO.to_vec(), None)]);
+    assert_eq!(find(&mut net, 23, ItemName::Immutable(NodeId([1; 20]))), []);
     let sign = |seq, value| Item::sign(&SECRET, b"salt", seq, value).unwrap();
     let first = sign(1, HELLO);
-    assert_eq!(net.put(50, first, None), (8, None));
-    assert_eq!(net.get(7, first.name()), [(HELLO.to_vec(), Some(1))]);
-    assert_eq!(net.put(51, sign(2, b"i2e"), Some(1)), (8, None));
-    assert_eq!(net.put(52, sign(3, b"i3e"), Some(1)), (0, Some(krpc::CAS_MISMATCH)));
-    assert_eq!(net.get(7, first.name()).last(), Some(&(b"i2e".to_vec(), Some(2))));
+    assert_eq!(store(&mut net, 50, first, None), (8, None));
+    assert_eq!(find(&mut net, 7, first.name()), [(HELLO.to_vec(), Some(1))]);
+    assert_eq!(store(&mut net, 51, sign(2, b"i2e"), Some(1)), (8, None));
+    assert_eq!(store(&mut net, 52, sign(3, b"i3e"), Some(1)), (0, Some(krpc::CAS_MISMATCH)));
+    assert_eq!(find(&mut net, 7, first.name()).last(), Some(&(b"i2e".to_vec(), Some(2))));
     let name = ItemName::Mutable { public_key: first.signed().unwrap().public_key, salt: b"" };
-    assert_eq!(net.get(7, name), [], "another salt is another item");
+    assert_eq!(find(&mut net, 7, name), [], "another salt is another item");
     // What is stored here is older than what is given, or the caller is told.
-    let node = net.nodes.get_mut(&address(51)).unwrap();
-    assert_eq!(node.put_item(net.now, &first, None), Err(ItemLookupError::Old));
+    let now = net.now;
+    assert_eq!(net.node(51).put_item(now, &first, None), Err(ItemLookupError::Old));
 }
 
 /// Values that do not have the hash or the signature are not reported.

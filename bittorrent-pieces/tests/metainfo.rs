@@ -252,6 +252,21 @@ fn a_piece_length_above_the_limit_is_refused() {
     assert_eq!(device, Some(MetainfoError::PieceLen { len: 65_537, max: 65_536 }));
 }
 
+/// What programs older than BEP 47 write, and libtorrent takes for padding; elsewhere the same name is a name.
+#[test]
+fn padding_without_an_attribute_is_known_by_its_name() {
+    let torrent = b"d4:infod5:filesld6:lengthi5e4:pathl1:aeed6:lengthi7e4:pathl1:d\
+        20:_____padding_file_0_eed6:lengthi4e4:pathl18:_____padding_file_1:beee4:name1:n12:piece lengthi16384e\
+        6:pieces20:01234567890123456789ee";
+    let metainfo = Metainfo::decode(torrent, Mode::Strict).unwrap();
+    let padding: Vec<_> = metainfo.files().map(|file| file.is_padding()).collect();
+    assert_eq!(padding, [false, true, false]);
+    let single = b"d4:infod6:lengthi5e4:name20:_____padding_file_0_12:piece lengthi16384e\
+        6:pieces20:01234567890123456789ee";
+    let metainfo = Metainfo::decode(single, Mode::Strict).unwrap();
+    assert!(metainfo.files().all(|file| !file.is_padding()));
+}
+
 /// Some programs write a list of trackers without a usable one beside `announce`.
 #[test]
 fn a_list_without_trackers_does_not_hide_the_tracker() {

@@ -110,6 +110,7 @@ struct Pair {
     events: [Vec<UtpEvent>; 2],
     reads: [bool; 2],
     path_len: usize, // longer probes vanish
+    hole: usize,     // all longer datagrams vanish
     late: Duration,  // how late a driver calls
 }
 
@@ -122,6 +123,7 @@ impl Pair {
             events: [vec![], vec![]],
             reads: [true; 2],
             path_len: MAX_LEN,
+            hole: MAX_LEN,
             late: Duration::ZERO,
         }
     }
@@ -149,7 +151,7 @@ impl Pair {
                 while let Some(sent) = end.poll_transmit(&mut buf).expect("it is long enough") {
                     silent = false;
                     let to = Addr(u32::from(sent.to == address(1)));
-                    if sent.len <= self.path_len || !sent.probe {
+                    if sent.len <= self.hole && (sent.len <= self.path_len || !sent.probe) {
                         self.network.send_datagram(Addr(at as u32), to, &buf[..sent.len]);
                     }
                 }
@@ -338,6 +340,80 @@ fn the_length_of_packets_grows_to_what_the_path_carries() {
     }
     // Half of the datagrams are acknowledgements of 20 bytes.
     assert!(lens[0] >= 280 && lens[0] < lens[1] && lens[1] < lens[2], "{lens:?}");
+}
+
+/// Nothing reports that longer datagrams vanish, and they vanish whether they are probes or not.
+#[test]
+fn a_new_connection_works_over_a_path_that_drops_long_datagrams() {
+    for hole in [548, 600, 1_000, 1_300, 1_471] {
+        for (from, loss) in [(0, 0), (1, 0), (0, 20), (1, 20)] {
+            let mut pair = Pair::new(1, link(loss), limits());
+            pair.hole = hole;
+            let took = pair.transfer(from, 400_000, secs(60));
+            assert!(took < secs(20), "{hole} bytes from {from}: {took:?}");
+            let stats = pair.network.stats();
+            assert!(
+                loss > 0 || stats.bytes / stats.datagrams >= hole as u64 * 2 / 5,
+                "{hole} {stats:?}"
+            );
+        }
+    }
+}
+
+/// Writes as much as there is room for, until a time.
+fn write_until(pair: &mut Pair, conn: ConnId, until: Duration) {
+    pair.run(until, |pair| {
+        while pair.ends[0].write(conn, &[7; 4_000]).is_ok_and(|written| written > 0) {}
+        false
+    });
+}
+
+/// Packets that were sent cannot be divided: the connection ends, and the next one begins with short packets.
+#[test]
+fn a_path_that_becomes_too_short_ends_a_connection_soon_and_the_next_one_works() {
+    for (hole, trickles) in [(1_000, false), (1_000, true), (600, false), (600, true)] {
+        let mut pair = Pair::new(1, link(0), limits());
+        pair.transfer(0, 400_000, secs(60));
+        let conn = ConnId(0);
+        write_until(&mut pair, conn, secs(30));
+        pair.hole = hole;
+        let began = pair.network.now();
+        let mut next = began;
+        let ended = pair.run(began + secs(60), |pair| {
+            if trickles && pair.network.now() >= next {
+                next = pair.network.now() + secs(1);
+                let _ = pair.ends[0].write(conn, b"have");
+            }
+            pair.ends.iter().all(UtpEndpoint::is_empty)
+        });
+        let took = pair.network.now() - began;
+        assert!(ended && took < secs(40), "{hole} {trickles}: {took:?}");
+        let reason = CloseReason::PathTooShort;
+        assert_eq!(pair.events[0].last(), Some(&UtpEvent::Closed { conn, reason }));
+        let theirs = pair.events[1].last();
+        assert!(matches!(theirs, Some(UtpEvent::Closed { reason: CloseReason::Reset, .. })));
+        pair.received = [vec![], vec![]];
+        let until = pair.network.now() + secs(60);
+        pair.transfer(0, 200_000, until);
+    }
+}
+
+/// A path that is silent for some seconds, or a peer that has no room, does not look like one that is too short.
+#[test]
+fn a_silent_path_and_a_full_peer_are_not_taken_for_a_short_path() {
+    let mut pair = Pair::new(1, link(0), limits());
+    pair.transfer(0, 400_000, secs(60));
+    let conn = ConnId(0);
+    write_until(&mut pair, conn, secs(30));
+    pair.hole = 0;
+    write_until(&mut pair, conn, secs(50));
+    pair.hole = MAX_LEN;
+    let before = pair.received[1].len();
+    write_until(&mut pair, conn, secs(120));
+    assert!(pair.received[1].len() > before + 1_000_000, "{before}");
+    pair.reads[1] = false;
+    write_until(&mut pair, conn, secs(300));
+    assert_eq!(pair.ends.iter().map(UtpEndpoint::len).collect::<Vec<_>>(), [1, 1]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 Needs python-libtorrent in this interpreter (2.0 or 2.1), and on the PATH aria2c, transmission-daemon,
 transmission-remote, rtorrent and node; INTEROP_NPM names a folder with webtorrent and bittorrent-tracker.
+INTEROP_RQBIT names the program rqbit; without it the cases of rqbit are left out.
 Usage: bittorrent.py TARGET_DIR WORK_DIR [START OF A CASE ..]
 """
 
@@ -21,6 +22,7 @@ import libtorrent as lt
 PATIENCE = 90
 BIN, WORK = (os.path.abspath(path) for path in sys.argv[1:3])
 NPM = os.environ.get("INTEROP_NPM", "")
+RQBIT = os.environ.get("INTEROP_RQBIT", "")
 CASES = {}
 
 
@@ -788,7 +790,7 @@ def our_dht_node():
     del one, two
 
 
-def transmission(home, downloads, port):
+def transmission(home, downloads, port, **more):
     """A daemon that dials nobody on loopback: it is to be dialled."""
     rpc = free_port()
     settings = {
@@ -796,7 +798,7 @@ def transmission(home, downloads, port):
         "lpd-enabled": False, "pex-enabled": False, "utp-enabled": False, "encryption": 0,
         "port-forwarding-enabled": False, "peer-port": port, "rpc-port": rpc,
         "rpc-bind-address": "127.0.0.1", "rpc-whitelist-enabled": True,
-        "download-dir": downloads, "start-added-torrents": True,
+        "download-dir": downloads, "start-added-torrents": True, **more,
     }
     import json
     with open(os.path.join(home, "settings.json"), "w") as file:
@@ -809,30 +811,48 @@ def remote(rpc, *words):
     return done.stdout if done.returncode == 0 else ""
 
 
+# How we connect to transmission, what it is told, and what our trace then says.
+TRANSMISSION = {
+    "plain": ([], {}, None),
+    "encrypted": (["--encryption", "require"], {"encryption": 2}, ": encrypted"),
+    "utp": (["--utp"], {"utp-enabled": True}, "connected over uTP"),
+}
+
+
+def taken_by_transmission(rpc, torrent, daemon):
+    wait(lambda: "success" in remote(rpc, "-a", torrent), "transmission takes no torrent", daemon)
+
+
 @case
 def transmission_seeds():
     path, torrent, digest = payload()
-    port, home, into = free_port(), folder("transmission_seeds"), folder("transmission_seeds/into")
-    daemon, rpc = transmission(home, WORK, port)
-    with daemon:
-        wait(lambda: "success" in remote(rpc, "-a", torrent), "transmission takes no torrent", daemon)
-        wait(lambda: "100%" in remote(rpc, "-l"), "transmission checks its file", daemon)
-        with download(into, torrent, "--peer", f"127.0.0.1:{port}", "--trace", cwd=into) as program:
-            program.done()
-    here(into, digest)
+    for way, (words, settings, said) in TRANSMISSION.items():
+        port, home = free_port(), folder(f"transmission_seeds/{way}")
+        into = folder(f"transmission_seeds/{way}/into")
+        daemon, rpc = transmission(home, WORK, port, **settings)
+        with daemon:
+            taken_by_transmission(rpc, torrent, daemon)
+            wait(lambda: "100%" in remote(rpc, "-l"), "transmission checks its file", daemon)
+            with download(into, torrent, "--peer", f"127.0.0.1:{port}", "--trace", *words, cwd=into) as program:
+                program.done()
+        assert said is None or said in program.output(), way
+        here(into, digest)
 
 
 @case
 def transmission_leeches():
     path, torrent, digest = payload()
-    port, home, into = free_port(), folder("transmission_leeches"), folder("transmission_leeches/into")
-    daemon, rpc = transmission(home, into, port)
-    with daemon:
-        wait(lambda: "success" in remote(rpc, "-a", torrent), "transmission takes no torrent", daemon)
-        program, _ = seed(home, torrent, path, "--peer", f"127.0.0.1:{port}", "--trace")
-        with program:
-            wait(lambda: "100%" in remote(rpc, "-l"), "transmission is not complete", program)
-    arrived(into, digest)
+    for way, (words, settings, said) in TRANSMISSION.items():
+        port, home = free_port(), folder(f"transmission_leeches/{way}")
+        into = folder(f"transmission_leeches/{way}/into")
+        daemon, rpc = transmission(home, into, port, **settings)
+        with daemon:
+            taken_by_transmission(rpc, torrent, daemon)
+            program, _ = seed(home, torrent, path, "--peer", f"127.0.0.1:{port}", "--trace", *words)
+            with program:
+                wait(lambda: "100%" in remote(rpc, "-l"), "transmission is not complete", program)
+            assert said is None or said in program.output(), way
+        arrived(into, digest)
 
 
 def encrypted(level):
@@ -1011,9 +1031,93 @@ def rtorrent_leeches():
     arrived(into, digest)
 
 
+def rqbit(home, torrent, into, *words, utp=False):
+    """rqbit with our trackers alone: no DHT, no local discovery, over TCP or over uTP."""
+    only_utp = ["--experimental-enable-utp-listen", "--disable-tcp-listen", "--disable-tcp-connect"]
+    options = [
+        "--disable-dht", "--disable-lsd", "--disable-upnp-port-forward", "--ipv4-only", "--listen-ip", "127.0.0.1",
+        "--listen-port", free_port(), "--tracker-refresh-interval", "2s", *(only_utp if utp else []),
+    ]
+    words = ["download", "--disable-http-api", "--overwrite", "--output-folder", into, *words, torrent]
+    return Program(RQBIT, *options, *words, cwd=home)
+
+
+def tracked(name, *words):
+    """Returns our tracker, a torrent of the payload that names it, and its magnet link."""
+    path, _, _ = payload()
+    home = folder(name)
+    program, address = tracker(folder(name + "/tracker"))
+    torrent = os.path.join(home, "payload.torrent")
+    url = f"http://{address}/announce"
+    words = ["make", path, "--out", torrent, "--piece-len", 262_144, "--tracker", url, *words]
+    with ours("torrent", *words, cwd=home) as make:
+        make.done()
+    return program, torrent, make.output().split("magnet     ")[1].split()[0]
+
+
+def rqbit_seeds_ours_leeches(name, *make, get=(), utp=False):
+    path, _, digest = payload()
+    program, torrent, link = tracked(name, *make)
+    theirs = folder(name + "/theirs")
+    shutil.copy(path, theirs)
+    with program, rqbit(folder(name + "/rqbit"), torrent, theirs, utp=utp):
+        program.until("ANNOUNCE")
+        for nth, source in enumerate([torrent, link]):
+            into = folder(f"{name}/ours{nth}")
+            with download(into, source, "--trace", *get, cwd=folder(f"{name}/cwd{nth}")) as leech:
+                leech.done()
+            here(into, digest)
+            assert ("connected over uTP" in leech.output()) == utp
+            assert ("METADATA" in leech.output().upper()) or nth == 0, "the info dictionary comes from rqbit"
+
+
+def ours_seeds_rqbit_leeches(name, *make, words=(), utp=False):
+    path, _, digest = payload()
+    program, torrent, link = tracked(name, *make)
+    seeder, _ = seed(folder(name + "/seed"), torrent, path, "--trace", *words)
+    with program, seeder:
+        for nth, source in enumerate([torrent, link]):
+            into = folder(f"{name}/rqbit{nth}")
+            with rqbit(folder(f"{name}/cwd{nth}"), source, into, "--exit-on-finish", utp=utp) as leech:
+                leech.done()
+            arrived(into, digest)
+        assert ("connected over uTP" in seeder.output()) == utp
+
+
+@case
+def rqbit_seeds():
+    rqbit_seeds_ours_leeches("rqbit_seeds")
+
+
+@case
+def rqbit_seeds_hybrid():
+    rqbit_seeds_ours_leeches("rqbit_seeds_hybrid", "--hybrid")
+
+
+@case
+def rqbit_seeds_over_utp():
+    rqbit_seeds_ours_leeches("rqbit_seeds_over_utp", get=["--utp"], utp=True)
+
+
+@case
+def rqbit_leeches():
+    ours_seeds_rqbit_leeches("rqbit_leeches")
+
+
+@case
+def rqbit_leeches_hybrid():
+    ours_seeds_rqbit_leeches("rqbit_leeches_hybrid", "--hybrid")
+
+
+@case
+def rqbit_leeches_over_utp():
+    ours_seeds_rqbit_leeches("rqbit_leeches_over_utp", words=["--utp"], utp=True)
+
+
 def main():
     os.makedirs(WORK, exist_ok=True)
     chosen = [name for name in CASES if name.startswith(tuple(sys.argv[3:] or [""]))]
+    chosen = [name for name in chosen if RQBIT or not name.startswith("rqbit")]
     assert chosen, "no case begins like this"
     print("libtorrent", lt.__version__)
     for name in chosen:

@@ -108,6 +108,14 @@ fn skip_within<const N: usize>(
                 let dict = token == Token::Dict;
                 *level = Level { dict, body: tokens.rest(), ..CLOSED };
                 depth = depth.saturating_add(1);
+                if !dict {
+                    let (count, rest) = short_strings(tokens.rest());
+                    items = items.saturating_add(count);
+                    tokens = Tokens::new(rest);
+                    if items > limits.items {
+                        return Err(BencodeError::Items(limits.items));
+                    }
+                }
             }
         }
         if depth == 0 {
@@ -173,7 +181,11 @@ pub(super) fn skip(bytes: &[u8]) -> &[u8] {
                 let (_, rest) = int.split_at_checked(end.saturating_add(1)).unwrap_or_default();
                 rest
             }),
-            [b'l' | b'd', rest @ ..] => {
+            [b'l', rest @ ..] => {
+                depth = depth.saturating_add(1);
+                short_strings(rest).1
+            }
+            [b'd', rest @ ..] => {
                 depth = depth.saturating_add(1);
                 rest
             }
@@ -186,6 +198,29 @@ pub(super) fn skip(bytes: &[u8]) -> &[u8] {
         if depth == 0 {
             return rest;
         }
+    }
+}
+
+/// Passes over the strings of less than 100 bytes at the front; returns their number and the rest. Most lists consist of
+/// them: the peers of a message, the names of a path.
+#[inline]
+fn short_strings(bytes: &[u8]) -> (u32, &[u8]) {
+    let mut count = 0_u32;
+    let mut rest = bytes;
+    loop {
+        let after = match rest {
+            // A peer over IPv4. The processor need not wait for the length to know where the next one begins.
+            [b'6', b':', _, _, _, _, _, _, after @ ..] => Some(after),
+            [digit @ b'0'..=b'9', b':', text @ ..] => text.get(usize::from(digit & 0x0F)..),
+            [tens @ b'1'..=b'9', ones @ b'0'..=b'9', b':', text @ ..] => {
+                let tens = usize::from(tens & 0x0F).wrapping_mul(10);
+                text.get(tens.wrapping_add(usize::from(ones & 0x0F))..)
+            }
+            _ => None,
+        };
+        let Some(after) = after else { return (count, rest) };
+        rest = after;
+        count = count.saturating_add(1);
     }
 }
 

@@ -151,6 +151,14 @@ impl<'a> Items<'a> {
         Some((Value::before(bytes, rest), count, rest))
     }
 
+    /// Returns the next string if it has six bytes, as most in a list of peers.
+    #[cfg(feature = "dht")]
+    pub(crate) fn next_six(&mut self) -> Option<&'a [u8; 6]> {
+        let (text, rest) = self.0.strip_prefix(b"6:")?.split_first_chunk()?;
+        self.0 = rest;
+        Some(text)
+    }
+
     /// Returns the next string; other values are passed over.
     pub(crate) fn next_bytes(&mut self) -> Option<&'a [u8]> {
         while !starts_with_digit(self.0) {

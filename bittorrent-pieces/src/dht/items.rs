@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::id::NodeId;
 use super::item::{Item, MAX_VALUE_LEN, Signed};
+use super::short_bytes::ShortBytes;
 use crate::network::Network;
 use crate::rng::Rng;
 
@@ -23,8 +24,7 @@ pub struct ItemSlot(Option<StoredItem>);
 pub(super) struct StoredItem {
     target: NodeId,
     key: Option<Key>,
-    value: [u8; MAX_VALUE_LEN],
-    len: u16,
+    value: ShortBytes<MAX_VALUE_LEN>,
     network: Option<Network>, // which put it; `None` for an item of ours
     at: Duration,
 }
@@ -54,7 +54,7 @@ impl ItemSlot {
 
 impl StoredItem {
     pub(super) fn value(&self) -> &[u8] {
-        self.value.get(..usize::from(self.len)).unwrap_or_default()
+        self.value.as_bytes()
     }
 
     /// Returns public key, signature and sequence number of a mutable item.
@@ -74,18 +74,13 @@ impl StoredItem {
     }
 
     fn new(item: &Item<'_>, network: Option<Network>, now: Duration) -> Self {
-        let mut value = [0; MAX_VALUE_LEN];
-        let mut len = 0_u16;
-        for (to, byte) in value.iter_mut().zip(item.value) {
-            *to = *byte;
-            len = len.saturating_add(1);
-        }
+        let value = ShortBytes::new(item.value);
         let key = item.signed.map(|signed| Key {
             public: signed.public_key,
             signature: signed.signature,
             seq: signed.seq,
         });
-        Self { target: item.target(), key, value, len, network, at: now }
+        Self { target: item.target(), key, value, network, at: now }
     }
 
     fn is_fresh(&self, now: Duration) -> bool {

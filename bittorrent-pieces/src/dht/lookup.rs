@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 use super::id::NodeId;
 use super::item::MAX_SALT_LEN;
 use super::limits::K;
+use super::short_bytes::ShortBytes;
 use super::table::Contact;
 use crate::id::InfoHash;
 use crate::network::Network;
@@ -14,7 +15,7 @@ const ALPHA: usize = 3;
 /// The number of candidates.
 const CANDIDATES: usize = 3 * K;
 /// The maximum length of a token.
-const TOKEN: usize = 20;
+const MAX_TOKEN_LEN: usize = 20;
 
 /// A slot for one lookup: at most 2,600 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,34 +57,17 @@ pub(super) struct Wanted {
     pub(super) seq: Option<i64>, // the highest that was found
 }
 
-/// A salt of at most 64 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Salt {
-    bytes: [u8; MAX_SALT_LEN],
-    len: u8,
-}
+/// The salt of an item.
+pub(super) type Salt = ShortBytes<MAX_SALT_LEN>;
 
-impl Salt {
-    pub(super) fn new(salt: &[u8]) -> Self {
-        let mut copy = Self { bytes: [0; MAX_SALT_LEN], len: 0 };
-        for (to, byte) in copy.bytes.iter_mut().zip(salt) {
-            *to = *byte;
-            copy.len = copy.len.saturating_add(1);
-        }
-        copy
-    }
-
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
-    }
-}
+/// What a node wants to see again in an announce or a put.
+pub(super) type ForeignToken = ShortBytes<MAX_TOKEN_LEN>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Candidate {
     contact: Contact,
     progress: Progress,
-    token: [u8; TOKEN],
-    token_len: u8,
+    token: ForeignToken,
     counts: bool, // its id fits its address, or ids are not enforced
 }
 
@@ -103,8 +87,7 @@ impl Candidate {
     const NONE: Self = Self {
         contact: Contact::NONE,
         progress: Progress::Unused,
-        token: [0; TOKEN],
-        token_len: 0,
+        token: ForeignToken::EMPTY,
         counts: false,
     };
 
@@ -222,12 +205,8 @@ impl Lookup {
         let mut candidate = core::mem::replace(place, Candidate::NONE);
         candidate.progress = Progress::Answered;
         candidate.contact = from;
-        let token = token.filter(|token| candidate.counts && token.len() <= TOKEN);
-        candidate.token_len = 0;
-        for (to, byte) in candidate.token.iter_mut().zip(token.unwrap_or_default()) {
-            *to = *byte;
-            candidate.token_len = candidate.token_len.saturating_add(1);
-        }
+        let token = token.filter(|token| candidate.counts && token.len() <= MAX_TOKEN_LEN);
+        candidate.token = ForeignToken::new(token.unwrap_or_default());
         // The real id may be at another distance than the assumed one.
         if let Some(rest) = self.candidates.get_mut(at..) {
             rest.rotate_left(1);
@@ -237,16 +216,16 @@ impl Lookup {
     }
 
     /// Returns a near node to announce to, and its token.
-    pub(super) fn next_announce(&self) -> Option<(Contact, [u8; TOKEN], usize)> {
+    pub(super) fn next_announce(&self) -> Option<(Contact, ForeignToken)> {
         let announces =
             matches!(self.purpose, Purpose::Peers { announce: Some(_) } | Purpose::Put { .. });
         if !announces {
             return None;
         }
-        let has_token = |c: &&Candidate| c.has_answered() && c.token_len > 0;
+        let has_token = |c: &&Candidate| c.has_answered() && !c.token.is_empty();
         let mut near = self.candidates.iter().filter(has_token).take(K);
         let next = near.find(|candidate| candidate.progress == Progress::Answered)?;
-        Some((next.contact, next.token, usize::from(next.token_len)))
+        Some((next.contact, next.token))
     }
 
     pub(super) fn announced(&mut self, addr: SocketAddr) {

@@ -24,6 +24,7 @@ mod limits;
 mod lookup;
 mod node;
 mod peers;
+mod short_bytes;
 mod table;
 mod tokens;
 

@@ -5,6 +5,9 @@ use super::fields::{FileFields, FileList, InfoFields, length_of};
 use super::tree::{self, DEPTH, Walk};
 use crate::bencode::{Items, Value};
 
+/// How the names of padding files begin where they have no attribute.
+const PADDING_NAME: &[u8] = b"_____padding_file_";
+
 /// A file of a torrent.
 #[derive(Debug, Clone)]
 pub struct File<'a> {
@@ -87,10 +90,15 @@ impl<'a> File<'a> {
         is_symlink(self.attributes)
     }
 
-    /// Returns whether the file only fills up a piece, and need not be stored (BEP 47).
+    /// Returns whether the file only fills up a piece with zeros, and need not be stored: by its attribute (BEP 47), or in a
+    /// list of version 1 by its name, `_____padding_file_` and more, which programs older than the attribute write.
     #[must_use]
     pub fn is_padding(&self) -> bool {
-        self.attributes.contains(&b'p')
+        let named = || {
+            let listed = matches!(self.path.rest, Rest::List(_)).then(|| self.path.clone().last());
+            listed.flatten().is_some_and(|name| name.starts_with(PADDING_NAME))
+        };
+        self.attributes.contains(&b'p') || named()
     }
 
     /// Returns whether the file is to be executable (BEP 47).

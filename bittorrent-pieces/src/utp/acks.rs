@@ -40,6 +40,9 @@ impl ConnMut<'_> {
             }
         }
         self.release(acked);
+        if acked > 0 {
+            self.conn.stalled_since = self.now;
+        }
         if let Some(sample) = news.round_trip {
             self.conn.rtt.sample(sample);
         }

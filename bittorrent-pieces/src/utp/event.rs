@@ -62,6 +62,9 @@ pub enum CloseReason {
     Reset,
     /// The peer did not answer.
     TimedOut,
+    /// The path no longer carries packets as long as those that were sent, and nothing says so. Packets cannot be divided
+    /// afterwards: dial again. A new connection begins with packets that every path carries.
+    PathTooShort,
 }
 
 /// A datagram to be sent.

@@ -8,7 +8,7 @@ use heapless::Deque;
 use super::config::UtpConfig;
 use super::cookie::{self, Syn};
 use super::cursor::ConnMut;
-use super::event::{DatagramError, Transmit, UtpEvent};
+use super::event::{CloseReason, DatagramError, Transmit, UtpEvent};
 use super::packet::{Extensions, Packet, PacketKind};
 use super::slot::{Connection, Phase, UtpSlot, micros};
 use super::storage::UtpParts;
@@ -170,14 +170,7 @@ impl View<'_> {
     /// Ends a connection at once, and tells the peer if there is room for the RESET.
     pub(super) fn abort(&mut self, conn: ConnId) -> bool {
         let Some(cursor) = self.conn(conn) else { return false };
-        let reply = Reply {
-            to: cursor.conn.addr,
-            kind: PacketKind::Reset,
-            connection: cursor.conn.send_id,
-            seq: cursor.conn.outgoing.next,
-            ack: cursor.conn.incoming.ack,
-            difference: cursor.conn.incoming.difference,
-        };
+        let reply = reset_of(cursor.conn);
         if reply_is_useful(cursor.conn) {
             let _ = self.core.replies.push_back(reply); // if it is full, the next packet is answered
         }
@@ -221,7 +214,12 @@ impl View<'_> {
         cursor.now = now;
         cursor.handle(&packet)?;
         let id = cursor.conn.id;
+        let gone =
+            (cursor.conn.closed == Some(CloseReason::PathTooShort)).then(|| reset_of(cursor.conn));
         self.core.now = now;
+        if let Some(reply) = gone {
+            let _ = self.core.replies.push_back(reply); // if it is full, the next packet is answered
+        }
         Ok(Some(id))
     }
 
@@ -385,6 +383,18 @@ fn reset(now: Duration, from: SocketAddr, packet: &Packet<'_>) -> Reply {
         seq: 0,
         ack: packet.seq,
         difference: micros(now).wrapping_sub(packet.timestamp).max(1),
+    }
+}
+
+/// A RESET of a connection that the peer knows.
+const fn reset_of(conn: &Connection) -> Reply {
+    Reply {
+        to: conn.addr,
+        kind: PacketKind::Reset,
+        connection: conn.send_id,
+        seq: conn.outgoing.next,
+        ack: conn.incoming.ack,
+        difference: conn.incoming.difference,
     }
 }
 

@@ -23,6 +23,9 @@ const AGAIN_SECS: u32 = 600;
 
 /// A binary search between a length that arrives and one that does not. Lengths are those of datagrams.
 ///
+/// A probe is a packet that is known to arrive, padded. If it is lost, the packet is sent again without padding: packets are
+/// numbered, not their bytes, so one that was sent with more payload than the path carries could never be sent again in parts.
+///
 /// After ten minutes a probe of the length in use shows whether the path still carries it. If it does, longer ones are
 /// tried again; if it does not, the search begins again below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,17 +61,22 @@ impl MtuSearch {
         usize::from(self.floor).saturating_sub(HEADER_LEN)
     }
 
-    /// Returns the payload of the next probe.
-    pub(super) fn probe_payload(&self, now: Duration) -> Option<usize> {
+    /// Returns the payload that every path carries.
+    pub(super) fn least_payload(&self) -> usize {
+        usize::from(self.least).saturating_sub(HEADER_LEN)
+    }
+
+    /// Returns the length of the next probe.
+    pub(super) fn probe_len(&self, now: Duration) -> Option<usize> {
         let open = self.ceiling.saturating_sub(self.floor);
         let again = self.again_at != 0 && secs(now) >= self.again_at;
         let len = if again { self.floor } else { self.floor.saturating_add(open / 2) };
         let due = self.probe.is_none() && (again || open > STEP);
-        due.then(|| usize::from(len).saturating_sub(HEADER_LEN))
+        due.then(|| len.into())
     }
 
-    pub(super) fn sent_probe(&mut self, now: Duration, seq: u16, payload: usize) {
-        let len = u16::try_from(payload.saturating_add(HEADER_LEN)).unwrap_or(self.ceiling);
+    pub(super) fn sent_probe(&mut self, now: Duration, seq: u16, len: usize) {
+        let len = u16::try_from(len).unwrap_or(self.ceiling);
         self.probe = Some(Probe { seq, len });
         if self.again_at == 0 {
             self.again_at = secs(now).saturating_add(AGAIN_SECS);
@@ -149,10 +157,10 @@ mod tests {
 
     /// Probes until the search ends.
     fn go_on(mtu: &mut MtuSearch, now: Duration, path: usize, probes: &mut u16) {
-        while let Some(payload) = mtu.probe_payload(now) {
+        while let Some(len) = mtu.probe_len(now) {
             *probes += 1;
-            mtu.sent_probe(now, *probes, payload);
-            if payload + HEADER_LEN <= path { mtu.acked(now, *probes) } else { mtu.lost(now) }
+            mtu.sent_probe(now, *probes, len);
+            if len <= path { mtu.acked(now, *probes) } else { mtu.lost(now) }
         }
     }
 
@@ -166,7 +174,7 @@ mod tests {
             go_on(&mut mtu, now, path, &mut probes);
             let found = mtu.payload() + HEADER_LEN;
             assert!(found <= path && found + 17 >= path, "{minute}: {path} {found}");
-            assert_eq!(mtu.probe_payload(now + Duration::from_secs(500)), None);
+            assert_eq!(mtu.probe_len(now + Duration::from_secs(500)), None);
         }
     }
 
@@ -176,9 +184,9 @@ mod tests {
         let mut mtu = MtuSearch::new("192.0.2.1:1".parse().expect("an address"));
         let mut probes = 0;
         let mut first = true;
-        while let Some(payload) = mtu.probe_payload(Duration::ZERO) {
+        while let Some(len) = mtu.probe_len(Duration::ZERO) {
             probes += 1;
-            mtu.sent_probe(Duration::ZERO, probes, payload);
+            mtu.sent_probe(Duration::ZERO, probes, len);
             if first {
                 mtu.lost(Duration::ZERO);
             } else {
@@ -195,7 +203,7 @@ mod tests {
         let mut mtu = MtuSearch::new("192.0.2.1:1".parse().expect("an address"));
         mtu.restart();
         mtu.restart();
-        assert!(mtu.probe_payload(Duration::ZERO).is_some());
+        assert!(mtu.probe_len(Duration::ZERO).is_some());
     }
 
     #[test]
@@ -210,9 +218,9 @@ mod tests {
     #[test]
     fn a_datagram_that_cannot_be_sent_lowers_the_ceiling() {
         let mut mtu = MtuSearch::new("192.0.2.1:1".parse().expect("an address"));
-        mtu.sent_probe(Duration::ZERO, 1, 990);
+        mtu.sent_probe(Duration::ZERO, 1, 1_010);
         mtu.too_big(1_010);
-        assert!(mtu.probe_payload(Duration::ZERO).expect("it goes on") < 990);
+        assert!(mtu.probe_len(Duration::ZERO).expect("it goes on") < 1_010);
         assert_eq!(mtu.payload(), 528);
         mtu.too_big(10);
         assert_eq!(mtu.payload(), 528, "not below what every path carries");

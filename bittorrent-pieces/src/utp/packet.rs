@@ -10,6 +10,10 @@ use crate::error::BufferTooSmall;
 pub(super) const HEADER_LEN: usize = 20;
 /// The number of the extension that acknowledges single packets.
 const SACK: u8 = 1;
+/// The number of extensions that only lengthen a packet. Receivers skip numbers that they do not know (BEP 29).
+const PADDING: u8 = 0xFF;
+/// The longest extension in bytes, with its own header.
+const MAX_EXTENSION_LEN: usize = 257;
 const VERSION: u8 = 1;
 
 /// The type of a packet, the upper half of its first byte.
@@ -237,6 +241,11 @@ impl<'a> Extensions<'a> {
         Self::one(SACK, chain)
     }
 
+    /// Returns what announces that padding follows the header; see [`write_padding`].
+    pub(super) const fn padding() -> Self {
+        Self::one(PADDING, &[])
+    }
+
     /// Returns the extensions one by one.
     #[must_use]
     pub const fn iter(&self) -> ExtensionsIter<'a> {
@@ -255,6 +264,24 @@ impl<'a> Extensions<'a> {
         let len = bytes.len().saturating_sub(rest.len());
         let chain = bytes.get(..len).unwrap_or_default();
         Ok((Self { first, chain }, rest))
+    }
+}
+
+/// Fills a region of at least two bytes with extensions that receivers skip.
+pub(super) fn write_padding(out: &mut [u8]) {
+    let mut rest = out;
+    while !rest.is_empty() {
+        let all = rest.len();
+        let len = all.min(MAX_EXTENSION_LEN);
+        // One byte would be too short for another extension.
+        let len = if all.saturating_sub(len) == 1 { len.saturating_sub(1) } else { len };
+        let (extension, behind) = rest.split_at_mut(len);
+        extension.fill(0);
+        if let [next, content, ..] = extension {
+            *next = if behind.is_empty() { 0 } else { PADDING };
+            *content = u8::try_from(len.saturating_sub(2)).unwrap_or(0);
+        }
+        rest = behind;
     }
 }
 
@@ -311,5 +338,27 @@ impl Sack<'_> {
     pub fn has(&self, nth: usize) -> bool {
         let bit = 1_u8.checked_shl(u32::try_from(nth % 8).unwrap_or(0)).unwrap_or(0);
         self.mask.get(nth / 8).is_some_and(|byte| byte & bit != 0)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "a malformed packet fails the test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_of_any_length_is_skipped() {
+        let header = [1, PADDING, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0];
+        for len in 2..1_000 {
+            let mut padding = [0xAA; 1_000];
+            let (padding, _) = padding.split_at_mut(len);
+            write_padding(padding);
+            let datagram: heapless::Vec<u8, 1_100> =
+                header.iter().chain(&*padding).chain(b"data").copied().collect();
+            let packet = Packet::decode(&datagram).expect("whole extensions");
+            assert_eq!(packet.payload, b"data", "{len}");
+            assert!(packet.extensions.iter().all(|extension| extension.number == PADDING));
+            assert_eq!(packet.sack(), None);
+        }
     }
 }

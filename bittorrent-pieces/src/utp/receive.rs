@@ -87,15 +87,23 @@ impl ConnMut<'_> {
             // The listener made a second connection for our repeated SYN: the last answer counts.
             self.conn.incoming.ack = packet.seq.wrapping_sub(1);
         }
+        let had_no_room = self.conn.outgoing.no_room_since.is_some();
         self.note_header(packet);
-        if self.conn.outgoing.no_room_since.is_some() {
+        let has_no_room = self.conn.outgoing.no_room_since.is_some();
+        if has_no_room {
             self.conn.timeouts = 0; // it answers, but has no room for what we repeat
+        }
+        if had_no_room || has_no_room {
+            self.conn.stalled_since = self.now;
         }
         if is_new {
             self.handle_ack(packet, acked);
         }
         if carries {
             self.handle_data(packet);
+        }
+        if self.conn.closed.is_none() {
+            self.close_if_path_is_too_short();
         }
         Ok(())
     }

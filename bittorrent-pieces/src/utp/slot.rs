@@ -74,6 +74,10 @@ pub(super) struct Connection {
     pub(super) mtu: MtuSearch,
     pub(super) retransmit_at: Option<Duration>,
     pub(super) timeouts: u8, // in a row
+    /// Since when the oldest packet is not acknowledged.
+    pub(super) stalled_since: Duration,
+    /// An empty packet is to be sent, to learn whether the peer answers.
+    pub(super) poke_due: bool,
     pub(super) events: Events,
     pub(super) closed: Option<CloseReason>,
 }
@@ -217,6 +221,8 @@ impl Connection {
             mtu,
             retransmit_at: None,
             timeouts: 0,
+            stalled_since: Duration::ZERO,
+            poke_due: false,
             events: Events::default(),
             closed: None,
         }

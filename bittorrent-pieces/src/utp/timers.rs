@@ -15,6 +15,11 @@ const SYNS: u8 = 4;
 /// After this many timeouts in a row the path may carry only short datagrams.
 const TIMEOUTS_OF_LENGTH: u8 = 2;
 
+/// A path is too short when the oldest packet has waited this long, although the peer answers,
+const STALLED: Duration = Duration::from_secs(15);
+/// and was sent this many times.
+const SENDS_OF_LENGTH: u8 = 4;
+
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Timer {
@@ -85,6 +90,22 @@ impl ConnMut<'_> {
         if self.conn.timeouts == TIMEOUTS_OF_LENGTH {
             self.conn.mtu.restart();
         }
+        self.conn.poke_due = self.conn.timeouts >= TIMEOUTS_OF_LENGTH && self.oldest_is_long();
         self.conn.retransmit_at = self.now.checked_add(self.conn.rtt.timeout());
+    }
+
+    /// Returns whether the oldest packet is longer than what every path carries.
+    fn oldest_is_long(&self) -> bool {
+        let oldest = self.packet(0).filter(|_| self.conn.outgoing.packets() > 0);
+        oldest.is_some_and(|slot| usize::from(slot.len) > self.conn.mtu.least_payload())
+    }
+
+    /// Ends a connection whose peer answers, but does not receive our long packets.
+    pub(super) fn close_if_path_is_too_short(&mut self) {
+        let sends = self.packet(0).map_or(0, |slot| slot.sends);
+        let stalled = self.now.saturating_sub(self.conn.stalled_since) >= STALLED;
+        if stalled && sends >= SENDS_OF_LENGTH && self.oldest_is_long() {
+            self.close(CloseReason::PathTooShort);
+        }
     }
 }

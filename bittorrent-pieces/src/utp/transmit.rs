@@ -1,7 +1,7 @@
 //! The next datagram of a connection.
 
 use super::cursor::ConnMut;
-use super::packet::{Extensions, HEADER_LEN, Packet, PacketKind};
+use super::packet::{Extensions, HEADER_LEN, Packet, PacketKind, write_padding};
 use super::ring;
 use super::slot::{PacketSlot, PacketState, Phase, micros, millis};
 use crate::error::BufferTooSmall;
@@ -23,6 +23,8 @@ struct Outbound {
     nth: usize,
     first_byte: usize,
     len: usize,
+    /// The padding of a probe in bytes.
+    padding: usize,
     probe: bool,
     again: bool,
 }
@@ -36,6 +38,9 @@ impl ConnMut<'_> {
         }
         if self.conn.phase != Phase::Open {
             return self.transmit_syn(buf);
+        }
+        if self.conn.poke_due {
+            return self.transmit_poke(buf).map(Some);
         }
         if let Some(outbound) = self.next_lost() {
             return self.transmit_packet(outbound, buf).map(Some);
@@ -71,6 +76,15 @@ impl ConnMut<'_> {
         self.conn.phase = Phase::SynSent;
         self.conn.retransmit_at = self.now.checked_add(self.conn.rtt.timeout());
         Ok(Some(Written { len, probe: false }))
+    }
+
+    /// Writes the packet before the oldest, empty: the peer has it, and acknowledges it again.
+    fn transmit_poke(&mut self, buf: &mut [u8]) -> Result<Written, BufferTooSmall> {
+        let mut packet = self.header(PacketKind::Data);
+        packet.seq = self.conn.outgoing.oldest.wrapping_sub(1);
+        let len = packet.encode(buf)?;
+        self.conn.poke_due = false;
+        Ok(Written { len, probe: false })
     }
 
     fn header(&self, kind: PacketKind) -> Packet<'static> {
@@ -140,7 +154,8 @@ impl ConnMut<'_> {
                 let seq = outgoing.oldest.wrapping_add(u16::try_from(nth).unwrap_or(0));
                 let is_fin = outgoing.fin == Some(seq);
                 let kind = if is_fin { PacketKind::Fin } else { PacketKind::Data };
-                let outbound = Outbound { kind, nth, first_byte, len, probe: false, again: true };
+                let outbound =
+                    Outbound { kind, nth, first_byte, len, padding: 0, probe: false, again: true };
                 return Some(outbound).filter(|_| self.fits_window(len));
             }
             first_byte = ring::advance(first_byte, len, self.send.len());
@@ -164,21 +179,23 @@ impl ConnMut<'_> {
         }
         let full = self.conn.mtu.payload();
         let window = usize::try_from(self.conn.congestion.window.bytes).unwrap_or(usize::MAX);
-        let probe = self.conn.mtu.probe_payload(self.now).filter(|probe| {
+        let probe = self.conn.mtu.probe_len(self.now).filter(|_| {
             // A probe that is lost must be noticed by the packets behind it.
-            unsent >= *probe && room >= *probe && window > full.saturating_mul(3)
+            unsent >= full && room >= full && window > full.saturating_mul(3)
         });
-        let wanted = probe.unwrap_or_else(|| unsent.min(full));
+        let wanted = unsent.min(full);
         if room < wanted && outgoing.sent > 0 {
             return None; // rather wait than send small packets
         }
         let len = wanted.min(room);
+        let unpadded = len.saturating_add(HEADER_LEN);
         let first_byte = ring::advance(outgoing.first_byte, outgoing.sent, self.send.len());
         let outbound = Outbound {
             kind: PacketKind::Data,
             nth: outgoing.packets(),
             first_byte,
             len,
+            padding: probe.map_or(0, |probe| probe.saturating_sub(unpadded)),
             probe: probe.is_some(),
             again: false,
         };
@@ -193,7 +210,7 @@ impl ConnMut<'_> {
         }
         let nth = outgoing.packets();
         let kind = PacketKind::Fin;
-        Some(Outbound { kind, nth, first_byte: 0, len: 0, probe: false, again: false })
+        Some(Outbound { kind, nth, first_byte: 0, len: 0, padding: 0, probe: false, again: false })
     }
 
     fn transmit_packet(
@@ -201,13 +218,18 @@ impl ConnMut<'_> {
         outbound: Outbound,
         buf: &mut [u8],
     ) -> Result<Written, BufferTooSmall> {
-        let len = HEADER_LEN.saturating_add(outbound.len);
+        let header_len = HEADER_LEN.saturating_add(outbound.padding);
+        let len = header_len.saturating_add(outbound.len);
         let out = buf.get_mut(..len).ok_or(BufferTooSmall { needed: len })?;
         let mut packet = self.header(outbound.kind);
         let nth = u16::try_from(outbound.nth).unwrap_or(0);
         packet.seq = self.conn.outgoing.oldest.wrapping_add(nth);
+        if outbound.padding > 0 {
+            packet.extensions = Extensions::padding();
+        }
         packet.encode(out)?;
-        let payload = out.get_mut(HEADER_LEN..).unwrap_or_default();
+        let (header, payload) = out.split_at_mut_checked(header_len).unwrap_or_default();
+        write_padding(header.get_mut(HEADER_LEN..).unwrap_or_default());
         ring::get(self.send, outbound.first_byte, payload);
         self.sent(outbound, packet.seq);
         if !self.has_gap() {
@@ -225,6 +247,9 @@ impl ConnMut<'_> {
         if outbound.again {
             outgoing.lost_packets = outgoing.lost_packets.saturating_sub(1);
         } else {
+            if outgoing.next == outgoing.oldest {
+                self.conn.stalled_since = self.now;
+            }
             outgoing.next = outgoing.next.wrapping_add(1);
             outgoing.sent = outgoing.sent.saturating_add(outbound.len);
             if outbound.kind == PacketKind::Fin {
@@ -238,7 +263,8 @@ impl ConnMut<'_> {
             *slot = PacketSlot { sent_ms, order, len, sends, state: PacketState::InFlight };
         }
         if outbound.probe {
-            self.conn.mtu.sent_probe(self.now, seq, outbound.len);
+            let len = outbound.len.saturating_add(outbound.padding).saturating_add(HEADER_LEN);
+            self.conn.mtu.sent_probe(self.now, seq, len);
         }
         if self.conn.retransmit_at.is_none() {
             self.conn.retransmit_at = self.now.checked_add(self.conn.rtt.timeout());

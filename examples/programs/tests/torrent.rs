@@ -97,11 +97,17 @@ fn a_magnet_link_and_the_dht_are_enough() {
     };
     let known = (0..50).any(|_| find(&[]).status.success());
     assert!(known, "the seed announces itself");
-    let into = home.join("dht");
-    let words = ["download", link, "--into", path(&into), "--dht", &address];
-    let done = torrent(&[&words[..], &["--listen", "127.0.0.1:0"]].concat());
-    assert!(done.status.success(), "{}{}", text(&done.stdout), text(&done.stderr));
-    assert!(fs::read(into.join("film")).unwrap() == bytes(200_000));
+    // The second time the node is known from the first.
+    let state = home.join("nodes");
+    let first = ["--dht", &address, "--dht-state", path(&state)];
+    for (into, nodes) in [("dht", &first[..]), ("state", &first[2..])] {
+        let into = home.join(into);
+        let words = ["download", link, "--into", path(&into), "--listen", "127.0.0.1:0"];
+        let done = torrent(&[&words[..], nodes].concat());
+        assert!(done.status.success(), "{}{}", text(&done.stdout), text(&done.stderr));
+        assert!(fs::read(into.join("film")).unwrap() == bytes(200_000));
+    }
+    assert!(fs::read_to_string(&state).unwrap().lines().any(|line| line == address));
 }
 
 /// Both say with their exit code that a signal stopped them.

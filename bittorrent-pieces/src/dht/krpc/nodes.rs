@@ -6,7 +6,7 @@ use core::slice::ChunksExact;
 
 use super::fields::peer;
 use crate::bencode::{Items, Value};
-use crate::compact::{CompactPeers, Family, PeersIter};
+use crate::compact::{self, CompactPeers, Family, PeersIter};
 use crate::dht::id::NodeId;
 use crate::error::BufferTooSmall;
 
@@ -122,9 +122,13 @@ impl Iterator for ValuesIter<'_> {
     type Item = SocketAddr;
 
     fn next(&mut self) -> Option<SocketAddr> {
-        let listed =
-            self.list.as_mut().and_then(|list| iter::from_fn(|| list.next_bytes()).find_map(peer));
-        listed.or_else(|| self.peers.as_mut()?.next())
+        if let Some(list) = &mut self.list {
+            if let Some(entry) = list.next_six() {
+                return Some(compact::read_v4(entry));
+            }
+            return iter::from_fn(|| list.next_bytes()).find_map(peer);
+        }
+        self.peers.as_mut()?.next()
     }
 }
 

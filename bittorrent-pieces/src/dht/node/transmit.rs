@@ -123,11 +123,11 @@ impl View<'_> {
             let due = lookup.is_settled() && !items::is_expired(lookup, self.items, now);
             Some((lookup, lookup.next_announce().filter(|_| due)?))
         });
-        let Some((lookup, (to, token, len))) = next else { return Ok(None) };
+        let Some((lookup, (to, token))) = next else { return Ok(None) };
         let number = lookup.number;
         let target = lookup.target;
         let purpose = lookup.purpose;
-        let token = token.get(..len).unwrap_or_default();
+        let token = token.as_bytes();
         let stored = stored::find(self.items, now, target);
         let (cause, method) = match (&purpose, stored) {
             (Purpose::Put { cas, salt }, Some(stored)) => {

@@ -154,6 +154,9 @@ struct Network {
     /// Run a node of the DHT too, and begin with this one; may be given several times
     #[arg(long = "dht", value_name = "ADDR")]
     nodes: Vec<SocketAddr>,
+    /// Run a node of the DHT, keep the nodes that it knows in this file, and begin with those of an earlier run
+    #[arg(long, value_name = "FILE")]
+    dht_state: Option<PathBuf>,
     /// Do not ask the trackers of the torrent
     #[arg(long)]
     no_trackers: bool,
@@ -207,6 +210,8 @@ pub struct Share {
     pub peers: Vec<SocketAddr>,
     /// Nodes of the DHT.
     pub nodes: Vec<SocketAddr>,
+    /// Where those of earlier runs are kept.
+    pub dht_state: Option<PathBuf>,
     pub trackers: bool,
     pub encryption: EncryptionPolicy,
     pub utp: bool,
@@ -226,6 +231,13 @@ pub struct Share {
     pub web_seeds: bool,
     pub trace: bool,
     pub json: bool,
+}
+
+impl Share {
+    /// Returns whether the user wants a node of the DHT.
+    pub const fn runs_dht(&self) -> bool {
+        !self.nodes.is_empty() || self.dht_state.is_some()
+    }
 }
 
 /// A torrent of the command line.
@@ -256,6 +268,7 @@ impl Network {
             listen: self.listen,
             peers: self.peers,
             nodes: self.nodes,
+            dht_state: self.dht_state,
             trackers: !self.no_trackers,
             encryption: self.encryption.into(),
             utp: self.utp,

@@ -46,12 +46,13 @@ impl Dht {
     /// Starts the node, on the UDP port of the same number as that of TCP at `own`.
     pub fn start(args: &Share, own: SocketAddr, mailbox: Mailbox) -> Self {
         let nodes = args.nodes.clone();
+        let state = args.dht_state.clone();
         let trace = args.trace;
         // uTP has the UDP port of our number.
         let socket = if args.utp { SocketAddr::new(own.ip(), 0) } else { own };
         let (sender, orders) = channel();
         std::thread::spawn(move || {
-            let node = Node::open(socket, &nodes, trace);
+            let node = Node::open(socket, &nodes, state.as_deref(), trace);
             let ran = node.and_then(|node| serve(node, &nodes, own, &orders, &mailbox));
             if let Err(error) = ran {
                 warning!("the DHT: {error}");

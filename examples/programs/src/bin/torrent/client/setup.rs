@@ -179,7 +179,7 @@ impl<'a> Setup<'a, '_> {
         config.info_hash_v2 =
             self.metainfo.info_hash_v2().filter(|_| both).map(|v2| v2.truncated());
         config.port = Some(net.address().port());
-        config.dht_port = config.port.filter(|_| !args.nodes.is_empty() && public);
+        config.dht_port = config.port.filter(|_| args.runs_dht() && !args.utp && public);
         let runs: Vec<_> = hashes.runs(geometry).collect();
         let files = self.metainfo.files().filter(File::is_padding);
         let padding = files.flat_map(|file| Padding::of(geometry, file.offset(), file.len()));

@@ -22,8 +22,7 @@ impl Shared {
     /// Opens the listening port, and starts the node of the DHT if the user wants one.
     pub fn open(args: &Share) -> Result<Self, String> {
         let net = Net::listen(args.listen, args.encryption, args.utp, args.trace)?;
-        let starts = !args.nodes.is_empty();
-        let dht = starts.then(|| Dht::start(args, net.address(), net.mailbox()));
+        let dht = args.runs_dht().then(|| Dht::start(args, net.address(), net.mailbox()));
         Ok(Self {
             net,
             dht,

@@ -20,6 +20,9 @@ const FIRST: u32 = 1 << 31;
 const PATIENCE: Duration = Duration::from_secs(4);
 /// Datagrams that wait for the loop; more are lost, as in the buffer of a socket.
 const WAITING: usize = 1_024;
+/// The first messages of a connection go in packets of their own: Transmission 3 reads what comes in one packet with the
+/// handshake only when another packet arrives.
+const ALONE: u8 = 4;
 /// A connection that holds more bytes than this is not read for now, so that its window closes.
 const UNREAD: usize = 256 << 10;
 
@@ -48,8 +51,15 @@ pub struct Conn {
     pub addr: SocketAddr,
     pub received: Vec<u8>,
     out: Vec<u8>, // what the machine has no room for
+    alone: u8,    // messages that still go in packets of their own
     /// When a dial is given up; `None` for an open connection.
     give_up: Option<Duration>,
+}
+
+impl Conn {
+    const fn new(addr: SocketAddr, give_up: Option<Duration>) -> Self {
+        Self { addr, received: Vec::new(), out: Vec::new(), alone: ALONE, give_up }
+    }
 }
 
 /// Returns whether a number is that of a connection over uTP.
@@ -95,14 +105,18 @@ impl Utp {
     pub fn dial(&mut self, now: Duration, addr: SocketAddr) -> Option<ConnId> {
         let conn = outer(self.machine.connect(now, addr).ok()?);
         let give_up = Some(now + PATIENCE);
-        self.conns.insert(conn, Conn { addr, received: Vec::new(), out: Vec::new(), give_up });
+        self.conns.insert(conn, Conn::new(addr, give_up));
         Some(conn)
     }
 
     pub fn send(&mut self, conn: ConnId, bytes: &[u8]) {
-        if let Some(link) = self.conns.get_mut(&conn) {
-            link.out.extend_from_slice(bytes);
-            self.write(conn);
+        let Some(link) = self.conns.get_mut(&conn) else { return };
+        link.out.extend_from_slice(bytes);
+        let alone = link.alone > 0;
+        link.alone = link.alone.saturating_sub(1);
+        self.write(conn);
+        if alone {
+            self.transmit();
         }
     }
 
@@ -171,8 +185,7 @@ impl Utp {
             }
             UtpEvent::Accepted { conn, from: addr } => {
                 let conn = outer(conn);
-                let link = Conn { addr, received: Vec::new(), out: Vec::new(), give_up: None };
-                self.conns.insert(conn, link);
+                self.conns.insert(conn, Conn::new(addr, None));
                 events.push(Event::Opened { conn, dialled: false });
             }
             UtpEvent::Readable { conn } => self.read(outer(conn), events),
@@ -210,6 +223,10 @@ impl Utp {
     /// Sends everything that is due.
     pub fn flush(&mut self, now: Duration) {
         self.machine.handle_timeout(now);
+        self.transmit();
+    }
+
+    fn transmit(&mut self) {
         let mut buf = [0; MAX_LEN];
         while let Ok(Some(sent)) = self.machine.poll_transmit(&mut buf) {
             let refused = self.socket.send_to(&buf[..sent.len], sent.to).is_err();

@@ -1,11 +1,13 @@
 //! A node of the BitTorrent DHT: answers others, finds peers, announces, stores and finds items.
 
 mod items;
+mod known;
 pub mod node;
 
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use bittorrent_pieces::InfoHash;
@@ -35,6 +37,9 @@ pub struct Args {
     /// A node to begin with; may be given several times
     #[arg(long = "node", value_name = "ADDR")]
     nodes: Vec<SocketAddr>,
+    /// Keep the known nodes in this file, and begin with those of an earlier run
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
     /// Print the peers of a torrent and exit: 40 hexadecimal digits, or a magnet link
     #[arg(long, value_name = "TORRENT", value_parser = torrent)]
     find: Option<InfoHash>,
@@ -73,7 +78,7 @@ fn torrent(value: &str) -> cli::Result<InfoHash> {
 
 fn start(args: &Args) -> cli::Result {
     interrupt::install();
-    let mut node = Node::open(args.listen, &args.nodes, args.trace)?;
+    let mut node = Node::open(args.listen, &args.nodes, args.state.as_deref(), args.trace)?;
     println!("node {} listening on {}", node.id(), node.address()?);
     if let Some(command) = &args.command {
         wait_for_nodes(&mut node, args.wait)?;

@@ -2,6 +2,7 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
+use std::path::Path;
 
 use bittorrent_pieces::dht::krpc::Message;
 use bittorrent_pieces::dht::{
@@ -12,10 +13,13 @@ use bittorrent_pieces::{Family, InfoHash};
 use examples::random::random;
 use examples::udp::{Datagrams, Udp};
 
+use super::known::Known;
+
 /// A node and its socket.
 pub struct Node {
     udp: Udp,
     traced: Traced,
+    known: Option<Known>,
 }
 
 /// The machine, its trace, and what happened since the last turn.
@@ -37,20 +41,28 @@ pub enum NodeEvent {
 }
 
 impl Node {
-    /// Opens a socket and asks some nodes whether they are there.
+    /// Opens a socket and asks some nodes whether they are there: the given ones, and those of an earlier run if a file
+    /// has them.
     ///
     /// # Errors
     ///
     /// A sentence that names the address.
-    pub fn open(listen: SocketAddr, others: &[SocketAddr], trace: bool) -> Result<Self, String> {
+    pub fn open(
+        listen: SocketAddr,
+        others: &[SocketAddr],
+        state: Option<&Path>,
+        trace: bool,
+    ) -> Result<Self, String> {
         let udp = Udp::bind(listen)?;
         let mut config = DhtConfig::new(NodeId::for_address(listen.ip(), random()), random());
         config.family = Family::of(listen);
         let storage = DhtVec::new(DhtLimits::default());
         let machine = DhtNode::new(config, storage).map_err(|error| error.to_string())?;
-        let mut node = Self { udp, traced: Traced { machine, trace, events: Vec::new() } };
-        for addr in others {
-            node.add(*addr);
+        let traced = Traced { machine, trace, events: Vec::new() };
+        let (known, earlier) = state.map(Known::load).unzip();
+        let mut node = Self { udp, traced, known };
+        for addr in others.iter().copied().chain(earlier.unwrap_or_default()) {
+            node.add(addr);
         }
         Ok(node)
     }
@@ -116,7 +128,18 @@ impl Node {
         let mut events = core::mem::take(&mut self.traced.events);
         let more = core::iter::from_fn(|| self.traced.machine.poll_event());
         events.extend(more.map(NodeEvent::Dht));
+        if let Some(known) = &mut self.known {
+            known.save_if_due(self.traced.addresses());
+        }
         Ok(events)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(known) = &mut self.known {
+            known.save(self.traced.addresses());
+        }
     }
 }
 
@@ -152,6 +175,10 @@ impl Datagrams for Traced {
 }
 
 impl Traced {
+    fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.machine.contacts().map(|contact| contact.addr)
+    }
+
     fn print(&self, way: &str, addr: SocketAddr, bytes: &[u8]) {
         if self.trace {
             match Message::decode(bytes) {

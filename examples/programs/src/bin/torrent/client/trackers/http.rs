@@ -10,6 +10,9 @@ use bittorrent_pieces::tracker::http::{Announced, Answer, MAX_ANSWER_LEN, RetryI
 
 use super::{Refused, Response, resolve};
 
+#[cfg(test)]
+mod tests;
+
 /// The most names of peers that are resolved: each may take seconds.
 const NAMES: usize = 16;
 /// The most redirections that are followed.

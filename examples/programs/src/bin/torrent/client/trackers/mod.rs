@@ -176,10 +176,12 @@ fn ask_all(
         let mut min_wait = AGAIN;
         let rests_until = rests.get(url).copied();
         if rests_until.is_some_and(|until| Instant::now() < until) {
-            if order.failed().is_none()
-                && let Next::Ended = wait_for(updates, again, again)
-            {
-                return;
+            if order.failed().is_none() {
+                match wait_for(updates, again, again) {
+                    Next::Event(update) => event = update,
+                    Next::Due => {}
+                    Next::Ended => return,
+                }
             }
             continue;
         }
@@ -190,8 +192,7 @@ fn ask_all(
                 order.answered();
                 event = AnnounceEvent::None;
                 again = AGAIN;
-                wait = response.interval.clamp(AGAIN, LONGEST);
-                min_wait = response.min_interval.unwrap_or(HUNGRY).clamp(AGAIN, wait);
+                (wait, min_wait) = waits(response.interval, response.min_interval);
                 report(url, announce.info_hash, response, mailbox);
             }
             Err(error) => {
@@ -212,6 +213,14 @@ fn ask_all(
             Next::Ended => return,
         }
     }
+}
+
+/// Returns when to announce again, and when at the earliest if the torrent needs peers: never before what the tracker
+/// names as its minimum.
+fn waits(interval: Duration, min_interval: Option<Duration>) -> (Duration, Duration) {
+    let least = min_interval.map(|least| least.clamp(AGAIN, LONGEST));
+    let wait = interval.clamp(AGAIN, LONGEST).max(least.unwrap_or(AGAIN));
+    (wait, least.unwrap_or(HUNGRY).min(wait))
 }
 
 /// Returns how long a tracker that refused is not to be asked (BEP 31).
@@ -278,4 +287,25 @@ fn ask(
 
 fn resolve(server: &str) -> io::Result<SocketAddr> {
     server.to_socket_addrs()?.next().ok_or_else(|| io::Error::other("no such host"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_announce_comes_before_the_minimum_of_the_tracker() {
+        let secs = Duration::from_secs;
+        for (interval, least, expected) in [
+            (1_800, None, (1_800, 300)),
+            (1_800, Some(900), (1_800, 900)),
+            (60, Some(300), (300, 300)), // the interval is shorter than the minimum
+            (60, None, (60, 60)),
+            (0, Some(0), (30, 30)),
+            (u64::MAX, Some(u64::MAX), (3_600, 3_600)),
+        ] {
+            let found = waits(secs(interval), least.map(secs));
+            assert_eq!(found, (secs(expected.0), secs(expected.1)), "{interval} {least:?}");
+        }
+    }
 }

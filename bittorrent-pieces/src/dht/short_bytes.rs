@@ -1,0 +1,30 @@
+//! A byte string of limited length, in place.
+
+/// At most `N` bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ShortBytes<const N: usize> {
+    bytes: [u8; N], // those behind the length are zero
+    len: u16,
+}
+
+impl<const N: usize> ShortBytes<N> {
+    pub(super) const EMPTY: Self = Self { bytes: [0; N], len: 0 };
+
+    /// Copies bytes. The caller has checked their number; more than `N` are cut off.
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        let mut copy = Self::EMPTY;
+        for (to, byte) in copy.bytes.iter_mut().zip(bytes) {
+            *to = *byte;
+            copy.len = copy.len.saturating_add(1);
+        }
+        copy
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
