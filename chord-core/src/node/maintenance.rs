@@ -70,9 +70,6 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                     self.set_changed();
                 }
                 self.handle_twin(predecessor);
-                if !self.core.state.is_member() {
-                    return;
-                }
                 let elsewhere = predecessor.address != self.core.me.address;
                 if elsewhere && predecessor.id.between(self.core.me.id, successor.id) {
                     #[cfg(test)]

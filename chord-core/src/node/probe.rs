@@ -31,7 +31,7 @@ const PROBE_TRIES: u8 = 2;
 const WHEN_LOST: (u32, u32) = (6, 30_000);
 /// The same while no peer is lost.
 const WHEN_CALM: (u32, u32) = (24, 120_000);
-/// After this many stabilizations whose successor prefers a node of the same identifier, that one is right.
+/// After this many stabilizations whose successor prefers a node of the same identifier, that one is right if it lives.
 const TWIN_ROUNDS: u8 = 3;
 
 impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
@@ -109,8 +109,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         let mut lookup = Lookup::new(LookupId(0), self.core.me.id, contact);
         lookup.set_confirm(true);
         lookup.accept_any_origin();
-        let tries = self.core.settings.tries.min(PROBE_TRIES);
-        let settings = Settings { tries, ..self.core.settings };
+        let settings = self.with_tries(PROBE_TRIES);
         lookup.ask(contact, self.core.now, &settings, &mut self.core.rng);
         self.put_own(lookup);
     }
@@ -201,7 +200,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
     }
 
-    /// Counts the rounds in which the successor prefers a node that has the identifier of this one.
+    /// Counts the rounds in which the successor prefers a node that has the identifier of this one. It may be this node at a
+    /// former address, so it is asked for a sign of life in the end.
     pub(super) fn handle_twin(&mut self, predecessor: Peer<I, A>) {
         let me = self.core.me;
         if predecessor.id != me.id || predecessor.address == me.address {
@@ -209,9 +209,27 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             return;
         }
         self.core.twin_rounds = self.core.twin_rounds.saturating_add(1);
-        if self.core.twin_rounds >= TWIN_ROUNDS {
+        if self.core.twin_rounds >= TWIN_ROUNDS && self.own.is_empty() {
+            self.core.own_lookup = OwnLookup::Twin;
+            let settings = self.with_tries(PROBE_TRIES);
+            let mut lookup = Lookup::check(predecessor);
+            lookup.ask(predecessor, self.core.now, &settings, &mut self.core.rng);
+            self.put_own(lookup);
+        }
+    }
+
+    /// Another node with this identifier lives where the successor says, or there is none and the successor is going to find
+    /// that out.
+    pub(super) fn handle_twin_checked(&mut self, outcome: Outcome<I, A>) {
+        self.core.twin_rounds = 0;
+        if let Outcome::Owner(_) = outcome {
             self.give_way();
         }
+    }
+
+    /// Returns the settings with at most this many tries.
+    fn with_tries(&self, tries: u8) -> Settings {
+        Settings { tries: self.core.settings.tries.min(tries), ..self.core.settings }
     }
 
     /// Another node has this identifier, and the ring knows that one: this one is outside from now on.
