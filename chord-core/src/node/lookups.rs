@@ -78,6 +78,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             Some(outcome) if self.core.state == State::Joining => self.located(ended.at(), outcome),
             Some(outcome) => match core::mem::take(&mut self.core.own_lookup) {
                 OwnLookup::Probe => self.probed(ended, outcome),
+                OwnLookup::Gap => self.handle_gap(ended),
                 OwnLookup::Check => self.handle_checked(outcome),
                 OwnLookup::Finger => self.handle_finger(ended, outcome),
                 OwnLookup::Twin => self.handle_twin_checked(outcome),
@@ -211,7 +212,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     fn report_dead(&mut self, lookup: &mut Lookup<I, A>, peer: Peer<I, A>) {
         let twin = lookup.is_own() && self.core.own_lookup == OwnLookup::Twin;
         if self.core.state != State::Joining && !lookup.is_passed_on() && !twin {
-            let probed = lookup.origin() == peer && self.core.own_lookup == OwnLookup::Probe;
+            let probes = matches!(self.core.own_lookup, OwnLookup::Probe | OwnLookup::Gap);
+            let probed = lookup.origin() == peer && probes;
             if !probed || !contacts::is_silent(self.contacts, &peer.address) {
                 self.forget_failed(peer, Kind::Named);
                 if !lookup.set_failed(peer) {

@@ -71,6 +71,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                 }
                 self.handle_twin(predecessor);
                 let elsewhere = predecessor.address != self.core.me.address;
+                #[cfg(test)]
+                let elsewhere = elsewhere || self.mutate_recognition();
                 if elsewhere && predecessor.id.between(self.core.me.id, successor.id) {
                     #[cfg(test)]
                     if self.mutate_adoption(predecessor) {

@@ -105,13 +105,43 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.core.eager_probes_left = self.core.eager_probes_left.saturating_sub(1);
         self.plan_probe();
         let Some(contact) = self.next_contact() else { return };
-        self.core.own_lookup = OwnLookup::Probe;
-        let mut lookup = Lookup::new(LookupId(0), self.core.me.id, contact);
+        let key = self.probe_key();
+        let at_home = key == self.core.me.id;
+        self.core.own_lookup = if at_home { OwnLookup::Probe } else { OwnLookup::Gap };
+        let mut lookup = Lookup::new(LookupId(0), key, contact);
         lookup.set_confirm(true);
         lookup.accept_any_origin();
         let settings = self.with_tries(PROBE_TRIES);
         lookup.ask(contact, self.core.now, &settings, &mut self.core.rng);
         self.put_own(lookup);
+    }
+
+    /// Returns the key to look up: the own identifier. A node that has lost all its successors knows no way to nodes between itself and
+    /// the next one that it has found, and others may: two times of three it looks up one of the keys in the nearer half of those.
+    fn probe_key(&mut self) -> I {
+        let me = self.core.me.id;
+        let successor = self.table.successors.first().filter(|_| self.is_recovering());
+        let bits = successor.and_then(|it| me.distance(it.id).log2());
+        match bits {
+            Some(bits) if !self.core.probes.is_multiple_of(3) => self.inside(me, bits),
+            _ => me,
+        }
+    }
+
+    /// A lookup of a key between this node and its unverified successor has ended: takes the node that it has met there, if any.
+    pub(super) fn handle_gap(&mut self, lookup: &Lookup<I, A>) {
+        let owner = match lookup.outcome() {
+            Some(Outcome::Owner(owner)) => Some(owner),
+            _ => None,
+        };
+        let origin = lookup.origin();
+        let answered = Some(lookup.at()).filter(|at| *at != origin);
+        let me = self.core.me.id;
+        let met = [owner, answered].into_iter().flatten();
+        let nearest = met.filter(|peer| peer.id != me).min_by_key(|peer| me.distance(peer.id));
+        if let Some(peer) = nearest {
+            self.consider(peer, true);
+        }
     }
 
     /// Returns the peer whose turn it is: a contact. While the node has to find its successor, every second time the one that
@@ -146,6 +176,10 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                 return self.found_at_home(contact);
             }
             return self.give_way();
+        }
+        #[cfg(test)]
+        if self.mutate_merge(owner) {
+            return;
         }
         if self.core.quiet_probes_left == 0 {
             self.core.pending_events.set(Flag::Split);
@@ -209,6 +243,10 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             return;
         }
         self.core.twin_rounds = self.core.twin_rounds.saturating_add(1);
+        #[cfg(test)]
+        if self.core.twin_rounds >= TWIN_ROUNDS && self.mutate_twin() {
+            return self.give_way();
+        }
         if self.core.twin_rounds >= TWIN_ROUNDS && self.own.is_empty() {
             self.core.own_lookup = OwnLookup::Twin;
             let settings = self.with_tries(PROBE_TRIES);
