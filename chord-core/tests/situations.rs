@@ -102,6 +102,87 @@ fn an_address_changes_twice_before_the_ring_has_noticed_the_first_change() {
     });
 }
 
+/// The successor goes on naming an address that the node has left, as if another node with its identifier lived there. So it is
+/// for several rounds with these seeds.
+#[test]
+fn a_node_does_not_give_way_to_itself_at_a_former_address() {
+    for seed in [5008, 5132, 5274] {
+        let mut net = Net::ring(seed, 4, 12);
+        net.run_for(SECOND * 30);
+        move_to(&mut net, 5, 60);
+        net.run_for(SECOND * 2);
+        move_to(&mut net, 60, 61);
+        assert_eq!(heals(&mut net, MINUTE * 2), None, "seed {seed}");
+        let failed =
+            |(_, _, event): &(Duration, u32, Event<Id, u32>)| matches!(event, Event::JoinFailed(_));
+        assert!(!net.events.iter().any(failed), "seed {seed}");
+    }
+}
+
+/// Fingers lead to the former address for a while: that a node is silent there does not mean that it is dead.
+#[test]
+fn a_node_owns_its_keys_while_fingers_lead_to_its_former_address() {
+    try_all(|seed| {
+        let mut net = Net::ring(seed, 4, 24);
+        net.run_for(SECOND * 120);
+        let moved = net.members[&5].node.me().id;
+        move_to(&mut net, 5, 60);
+        if seed % 2 == 0 {
+            restart(&mut net, 5, 1);
+        }
+        if let Some(flaw) = net.flaw_after(MINUTE) {
+            return Some(flaw);
+        }
+        net.events.clear();
+        let all = net.ideal();
+        for me in &all {
+            let now = net.clock(me.address);
+            net.members.get_mut(&me.address).unwrap().node.lookup(now, moved).unwrap();
+            net.look_at(me.address);
+        }
+        net.run_for(SECOND * 25);
+        let named = |(_, _, event): &&(Duration, u32, Event<Id, u32>)| matches!(event, Event::LookupDone { key, owner, .. } if *key == moved && owner.id == moved && owner.address == 60);
+        let right = net.events.iter().filter(named).count();
+        (right < all.len()).then(|| format!("{right} of {} lookups named the owner", all.len()))
+    });
+}
+
+#[test]
+fn an_address_changes_five_times_and_comes_back() {
+    try_all(|seed| {
+        let mut net = Net::ring(seed, 4, 12);
+        net.run_for(SECOND * 30);
+        for (from, to) in [(5, 60), (60, 61), (61, 62), (62, 60), (60, 5)] {
+            move_to(&mut net, from, to);
+            let pause = Duration::from_millis(net.rng.below(6000));
+            net.run_for(pause);
+        }
+        heals(&mut net, MINUTE * 2)
+    });
+}
+
+/// The former address of a node is another one's when the ring still takes it for the node's own. A newcomer whose place is
+/// right behind that node meets itself there; its join fails until the ring has noticed, and is repeated.
+#[test]
+fn an_address_changes_and_a_newcomer_has_the_former_one_at_once() {
+    try_all(|seed| {
+        let mut net = Net::ring(seed, 4, 12);
+        net.run_for(SECOND * 30);
+        move_to(&mut net, 5, 60);
+        restart(&mut net, 5, 1);
+        net.run_for(SECOND * 2);
+        move_to(&mut net, 60, 61);
+        restart(&mut net, 60, 2);
+        for (address, contact) in [(5, 1), (60, 2), (5, 1), (60, 2)] {
+            net.run_for(SECOND * 10);
+            let now = net.clock(address);
+            let _ = net.members.get_mut(&address).unwrap().node.join(now, contact); // if it has failed
+            net.look_at(address);
+        }
+        heals(&mut net, MINUTE * 2)
+    });
+}
+
 #[test]
 fn two_nodes_swap_their_addresses() {
     try_all(|seed| {

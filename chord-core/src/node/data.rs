@@ -132,6 +132,10 @@ pub(super) enum OwnLookup {
     Check,
     /// A remembered peer is probed.
     Probe,
+    /// A node between this one and its unverified successor is looked for.
+    Gap,
+    /// The node that the successor prefers, which has the identifier of this one, is asked for a sign of life.
+    Twin,
 }
 
 /// A query that has yet to be answered.

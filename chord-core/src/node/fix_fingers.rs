@@ -28,7 +28,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
         let mut key = self.core.me.id.finger_start(self.core.finger.into());
         if self.core.settings.proximity {
-            key = self.inside(key);
+            let bits = u32::from(self.core.finger.saturating_sub(1));
+            key = self.inside(key, bits);
         }
         let mut lookup = Lookup::new(LookupId(0), key, self.core.me);
         lookup.set_confirm(self.core.settings.proximity); // for the round trip
@@ -37,18 +38,18 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.finish_inner();
     }
 
-    /// Returns a random identifier of the interval of the finger to refresh, which begins at `start`.
-    fn inside(&mut self, start: I) -> I {
+    /// Returns a random one of the 2^`bits` identifiers from `start` on.
+    pub(super) fn inside(&mut self, start: I, bits: u32) -> I {
         let mut key = start;
-        let mut bits = 0u64;
-        for exponent in 0..u32::from(self.core.finger.saturating_sub(1)) {
+        let mut random = 0u64;
+        for exponent in 0..bits {
             if exponent.is_multiple_of(u32::BITS) {
-                bits = self.core.rng.next_u64() >> 32;
+                random = self.core.rng.next_u64() >> 32;
             }
-            if bits & 1 == 1 {
+            if random & 1 == 1 {
                 key = key.plus(I::power_of_two(exponent));
             }
-            bits >>= 1;
+            random >>= 1;
         }
         key
     }

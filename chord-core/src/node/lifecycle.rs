@@ -134,7 +134,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             [] => (before, list), // a lone node is its own successor
         };
         if !self.core.me.id.between(before.id, head.id) {
-            return self.join_again(); // another node was faster here
+            return self.copy_from_nearer(before, list);
         }
         self.table.successors.replace(self.core.me.address, head, tail);
         self.core.successor_answered = head == before;
@@ -150,6 +150,22 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.core.contact = None;
         self.plan_probe();
         self.settle();
+    }
+
+    /// Others lie between the node that was found and the place of this one: they have joined meanwhile, or the lookup went around
+    /// one that has another address now. The last of them is asked for its list.
+    fn copy_from_nearer(&mut self, before: Peer<I, A>, list: &[Peer<I, A>]) {
+        let me = self.core.me;
+        let between = |peer: &&Peer<I, A>| peer.id.between(before.id, me.id);
+        let nearest = list.iter().filter(between).max_by_key(|peer| before.id.distance(peer.id));
+        match (nearest, self.core.attempts.checked_sub(1)) {
+            (Some(nearest), Some(attempts)) if nearest.address != me.address => {
+                self.core.attempts = attempts;
+                self.core.saved = Some(*nearest);
+                self.ask();
+            }
+            _ => self.join_again(),
+        }
     }
 
     /// Starts a join again after a while, unless it has had enough of that.

@@ -78,8 +78,10 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             Some(outcome) if self.core.state == State::Joining => self.located(ended.at(), outcome),
             Some(outcome) => match core::mem::take(&mut self.core.own_lookup) {
                 OwnLookup::Probe => self.probed(ended, outcome),
+                OwnLookup::Gap => self.handle_gap(ended),
                 OwnLookup::Check => self.handle_checked(outcome),
                 OwnLookup::Finger => self.handle_finger(ended, outcome),
+                OwnLookup::Twin => self.handle_twin_checked(outcome),
             },
             None => {}
         }
@@ -107,13 +109,14 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         });
     }
 
-    /// Another node says that it has nothing to show now.
+    /// Another node says that it has nothing to show now, without its identifier.
     pub(super) fn handle_busy(&mut self, slots: &mut [LookupSlot<I, A>], from: A, token: u32) {
         if self.awaits(from, token) && !self.pings() {
             self.postpone();
         }
         self.with_lookups(slots, |core, lookup| {
-            if lookup.is_answered_by(from, token) && lookup.is_confirming() {
+            let twin = lookup.is_own() && core.core.own_lookup == OwnLookup::Twin;
+            if lookup.is_answered_by(from, token) && lookup.is_confirming() && !twin {
                 lookup.confirm(lookup.asked()); // alive: it need not know a way
             } else if lookup.is_answered_by(from, token) && lookup.awaits_owner() {
                 lookup.wait(core.core.now, &core.core.settings); // it knows nobody beyond the silent ones
@@ -207,8 +210,10 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
 
     /// Takes note of a dead node, and reports it.
     fn report_dead(&mut self, lookup: &mut Lookup<I, A>, peer: Peer<I, A>) {
-        if self.core.state != State::Joining && !lookup.is_passed_on() {
-            let probed = lookup.origin() == peer && self.core.own_lookup == OwnLookup::Probe;
+        let twin = lookup.is_own() && self.core.own_lookup == OwnLookup::Twin;
+        if self.core.state != State::Joining && !lookup.is_passed_on() && !twin {
+            let probes = matches!(self.core.own_lookup, OwnLookup::Probe | OwnLookup::Gap);
+            let probed = lookup.origin() == peer && probes;
             if !probed || !contacts::is_silent(self.contacts, &peer.address) {
                 self.forget_failed(peer, Kind::Named);
                 if !lookup.set_failed(peer) {

@@ -31,9 +31,10 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if !rest.is_empty() {
             return Err(DecodeError::Trailing(rest.len()).into());
         }
-        if let Some(token) = message.question_token()
-            && self.is_own_question(slots, token)
-        {
+        let own = message.question_token().filter(|token| self.is_own_question(slots, *token));
+        #[cfg(test)]
+        let own = own.filter(|_| !self.mutate_recognition());
+        if let Some(token) = own {
             self.core.advance_clock(now);
             self.handle_own_question(slots, token);
             return Ok(());
@@ -98,7 +99,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// No other node is where the question went.
-    fn handle_own_question(&mut self, slots: &mut [LookupSlot<I, A>], token: u32) {
+    pub(super) fn handle_own_question(&mut self, slots: &mut [LookupSlot<I, A>], token: u32) {
         if self.core.question.as_ref().is_some_and(|request| request.token == token) {
             self.handle_dead();
         }

@@ -70,10 +70,9 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                     self.set_changed();
                 }
                 self.handle_twin(predecessor);
-                if !self.core.state.is_member() {
-                    return;
-                }
                 let elsewhere = predecessor.address != self.core.me.address;
+                #[cfg(test)]
+                let elsewhere = elsewhere || self.mutate_recognition();
                 if elsewhere && predecessor.id.between(self.core.me.id, successor.id) {
                     #[cfg(test)]
                     if self.mutate_adoption(predecessor) {

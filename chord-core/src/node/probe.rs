@@ -31,7 +31,7 @@ const PROBE_TRIES: u8 = 2;
 const WHEN_LOST: (u32, u32) = (6, 30_000);
 /// The same while no peer is lost.
 const WHEN_CALM: (u32, u32) = (24, 120_000);
-/// After this many stabilizations whose successor prefers a node of the same identifier, that one is right.
+/// After this many stabilizations whose successor prefers a node of the same identifier, that one is right if it lives.
 const TWIN_ROUNDS: u8 = 3;
 
 impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
@@ -105,14 +105,43 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.core.eager_probes_left = self.core.eager_probes_left.saturating_sub(1);
         self.plan_probe();
         let Some(contact) = self.next_contact() else { return };
-        self.core.own_lookup = OwnLookup::Probe;
-        let mut lookup = Lookup::new(LookupId(0), self.core.me.id, contact);
+        let key = self.probe_key();
+        let at_home = key == self.core.me.id;
+        self.core.own_lookup = if at_home { OwnLookup::Probe } else { OwnLookup::Gap };
+        let mut lookup = Lookup::new(LookupId(0), key, contact);
         lookup.set_confirm(true);
         lookup.accept_any_origin();
-        let tries = self.core.settings.tries.min(PROBE_TRIES);
-        let settings = Settings { tries, ..self.core.settings };
+        let settings = self.with_tries(PROBE_TRIES);
         lookup.ask(contact, self.core.now, &settings, &mut self.core.rng);
         self.put_own(lookup);
+    }
+
+    /// Returns the key to look up: the own identifier. A node that has lost all its successors knows no way to nodes between itself and
+    /// the next one that it has found, and others may: two times of three it looks up one of the keys in the nearer half of those.
+    fn probe_key(&mut self) -> I {
+        let me = self.core.me.id;
+        let successor = self.table.successors.first().filter(|_| self.is_recovering());
+        let bits = successor.and_then(|it| me.distance(it.id).log2());
+        match bits {
+            Some(bits) if !self.core.probes.is_multiple_of(3) => self.inside(me, bits),
+            _ => me,
+        }
+    }
+
+    /// A lookup of a key between this node and its unverified successor has ended: takes the node that it has met there, if any.
+    pub(super) fn handle_gap(&mut self, lookup: &Lookup<I, A>) {
+        let owner = match lookup.outcome() {
+            Some(Outcome::Owner(owner)) => Some(owner),
+            _ => None,
+        };
+        let origin = lookup.origin();
+        let answered = Some(lookup.at()).filter(|at| *at != origin);
+        let me = self.core.me.id;
+        let met = [owner, answered].into_iter().flatten();
+        let nearest = met.filter(|peer| peer.id != me).min_by_key(|peer| me.distance(peer.id));
+        if let Some(peer) = nearest {
+            self.consider(peer, true);
+        }
     }
 
     /// Returns the peer whose turn it is: a contact. While the node has to find its successor, every second time the one that
@@ -147,6 +176,10 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                 return self.found_at_home(contact);
             }
             return self.give_way();
+        }
+        #[cfg(test)]
+        if self.mutate_merge(owner) {
+            return;
         }
         if self.core.quiet_probes_left == 0 {
             self.core.pending_events.set(Flag::Split);
@@ -201,7 +234,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
     }
 
-    /// Counts the rounds in which the successor prefers a node that has the identifier of this one.
+    /// Counts the rounds in which the successor prefers a node that has the identifier of this one. It may be this node at a
+    /// former address, so it is asked for a sign of life in the end.
     pub(super) fn handle_twin(&mut self, predecessor: Peer<I, A>) {
         let me = self.core.me;
         if predecessor.id != me.id || predecessor.address == me.address {
@@ -209,9 +243,31 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             return;
         }
         self.core.twin_rounds = self.core.twin_rounds.saturating_add(1);
-        if self.core.twin_rounds >= TWIN_ROUNDS {
+        #[cfg(test)]
+        if self.core.twin_rounds >= TWIN_ROUNDS && self.mutate_twin() {
+            return self.give_way();
+        }
+        if self.core.twin_rounds >= TWIN_ROUNDS && self.own.is_empty() {
+            self.core.own_lookup = OwnLookup::Twin;
+            let settings = self.with_tries(PROBE_TRIES);
+            let mut lookup = Lookup::check(predecessor);
+            lookup.ask(predecessor, self.core.now, &settings, &mut self.core.rng);
+            self.put_own(lookup);
+        }
+    }
+
+    /// Another node with this identifier lives where the successor says, or there is none and the successor is going to find
+    /// that out.
+    pub(super) fn handle_twin_checked(&mut self, outcome: Outcome<I, A>) {
+        self.core.twin_rounds = 0;
+        if let Outcome::Owner(_) = outcome {
             self.give_way();
         }
+    }
+
+    /// Returns the settings with at most this many tries.
+    fn with_tries(&self, tries: u8) -> Settings {
+        Settings { tries: self.core.settings.tries.min(tries), ..self.core.settings }
     }
 
     /// Another node has this identifier, and the ring knows that one: this one is outside from now on.

@@ -30,9 +30,12 @@
 )]
 
 mod actions;
+mod address;
 mod compare;
 mod fair;
+mod graph;
 mod local;
+mod merge;
 mod mutation;
 mod progress;
 mod properties;

@@ -26,6 +26,14 @@ pub(crate) enum Mutation {
     RectifyAlways,
     /// Stabilize adopts the predecessor of its successor without asking it.
     AdoptUnasked,
+    /// A probe that has found another ring changes nothing.
+    MergeNever,
+    /// The owner that a probe has found becomes the successor without being asked, before the list that there was.
+    MergeUnasked,
+    /// A node gives way to another one with its identifier that its successor names, without asking that one.
+    GiveWayUnasked,
+    /// A node recognizes neither its own address in a state nor its own question that comes back.
+    AskOneself,
     /// A node that waits for an answer answers queries meanwhile.
     AnswerWhileReading,
 }
@@ -53,6 +61,14 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.set_raw(&list);
     }
 
+    pub(in crate::node) fn mutate_twin(&self) -> bool {
+        self.core.mutation == Mutation::GiveWayUnasked
+    }
+
+    pub(in crate::node) fn mutate_recognition(&self) -> bool {
+        self.core.mutation == Mutation::AskOneself
+    }
+
     pub(in crate::node) fn mutate_reading(&self) -> bool {
         self.core.mutation == Mutation::AnswerWhileReading
     }
@@ -66,6 +82,26 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             self.settle();
         }
         mutated
+    }
+
+    /// A probe has ended at an owner in another ring.
+    pub(in crate::node) fn mutate_merge(&mut self, owner: Peer<I, A>) -> bool {
+        match self.core.mutation {
+            Mutation::MergeNever => true,
+            Mutation::MergeUnasked => self.mutate_candidate(owner),
+            _ => false,
+        }
+    }
+
+    fn mutate_candidate(&mut self, owner: Peer<I, A>) -> bool {
+        let old = self.table.successors.as_slice();
+        let closer = old.first().is_some_and(|it| owner.id.between(self.core.me.id, it.id));
+        if closer && self.core.question.is_none() {
+            let r = self.table.successors.r();
+            let list: Vec<_> = [&[owner], old].concat().into_iter().take(r).collect();
+            self.set_raw(&list);
+        }
+        true
     }
 
     pub(in crate::node) fn mutate_rectify(&mut self, peer: Peer<I, A>) -> bool {

@@ -1,0 +1,342 @@
+//! Two rings that merge, with messages: the node's own code, every order of questions, answers, notifications and nudges.
+//!
+//! A probe is a lookup, and what it reads changes nothing: it is one action that ends at the pair of nodes between which the
+//! identifier of the prober lies in the ring of the node that it goes through. What the node does with that is its own
+//! code, and so is all that follows. Any member may probe through any other one at any time. A nudge of `rectify` gets lost here.
+
+use core::fmt;
+use std::println;
+use std::vec::Vec;
+
+use stateright::{Checker, Model, Property};
+
+use super::graph::{Graph, Maintained, Possible};
+use super::local::{Fields, Local, Machine, Mod, NOW, Text, pack, peer, sent, unpack};
+use super::{Action, Mutation, Ring, State};
+use crate::event::LookupId;
+use crate::id::Identifier;
+use crate::lookup::{Lookup, Outcome};
+use crate::node::State as Life;
+
+/// Some rings, which are ideal apart from each other.
+#[derive(Debug, Clone, Copy)]
+struct Merging<const N: usize> {
+    ring: Ring<N>,
+    rings: &'static [&'static [u8]],
+    /// Whether only the newest notifications and nudges of each sender are on their way, and its older ones are lost.
+    newest: bool,
+}
+
+/// The nodes and what is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Rings<const N: usize> {
+    state: State<N>,
+    /// Bit `from * N + to`: a nudge is on its way.
+    nudges: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    Ring(Action),
+    /// The probe of a node ends at two others: the one before it and the one that owns its identifier.
+    Probe {
+        node: u8,
+        before: u8,
+        owner: u8,
+    },
+    /// A nudge arrives.
+    Nudge {
+        from: u8,
+        to: u8,
+    },
+}
+
+impl<const N: usize> Merging<N> {
+    fn start(&self) -> Rings<N> {
+        let mut nodes = [Local::GONE; N];
+        for ring in self.rings {
+            for (at, id) in ring.iter().enumerate() {
+                let next = |by: usize| ring[(at + by) % ring.len()];
+                let len = (ring.len() - 1).min(usize::from(self.ring.r));
+                nodes[usize::from(*id)] = Local::pack(Fields {
+                    state: Life::Idle,
+                    predecessor: next(ring.len() - 1),
+                    saved: None,
+                    notified: None,
+                    asks: false,
+                    verifies: false,
+                    due: false,
+                    len: len as u8,
+                    list: core::array::from_fn(|at| if at < len { next(at + 1) } else { 0 }),
+                });
+            }
+        }
+        Rings { state: State { nodes, notes: 0, answers: [Local::GONE; N] }, nudges: 0 }
+    }
+
+    fn steps(&self, rings: &Rings<N>, steps: &mut Vec<Step>) {
+        let mut actions = std::vec![];
+        self.ring.actions(&rings.state, &mut actions);
+        let pings = |id: u8| rings.state.nodes[usize::from(id)].fields().verifies;
+        steps.extend(actions.into_iter().filter_map(|action| match action {
+            Action::Fail(_) | Action::Join { .. } => None,
+            Action::Busy(id) if pings(id) => None,
+            action => Some(Step::Ring(action)),
+        }));
+        for node in 0..N as u8 {
+            for through in (0..N as u8).filter(|through| *through != node) {
+                if let Some((before, owner)) = locate(&rings.state, node, through) {
+                    let probe = Step::Probe { node, before, owner };
+                    if !steps.contains(&probe) {
+                        steps.push(probe);
+                    }
+                }
+            }
+            for to in (0..N as u8).filter(|to| rings.nudges >> self.ring.note(node, *to) & 1 == 1) {
+                steps.push(Step::Nudge { from: node, to });
+            }
+        }
+    }
+
+    fn act(&self, rings: &Rings<N>, step: Step) -> Option<Rings<N>> {
+        let mut next = *rings;
+        let (id, mut node) = match step {
+            Step::Ring(action) => {
+                next.state = self.ring.act(&rings.state, action)?;
+                return Some(self.in_bounds(rings, next));
+            }
+            Step::Probe { node, before, owner } => {
+                let mut machine = self.unpack(rings, node);
+                machine.with(|it, _| {
+                    let lookup = Lookup::new(LookupId(0), Mod(node), peer(before));
+                    it.probed(&lookup, Outcome::Owner(peer(owner)));
+                });
+                (node, machine)
+            }
+            Step::Nudge { from, to } => {
+                next.nudges &= !(1 << self.ring.note(from, to));
+                let mut machine = self.unpack(rings, to);
+                let mut buf = [0; 16];
+                let len = Text::<N>::Nudge { id: Mod(from) }.encode(&mut buf).expect("room");
+                machine.handle_datagram(NOW, Mod(from), &buf[..len]).expect("a message");
+                (to, machine)
+            }
+        };
+        while let Some((to, bytes)) = sent(&mut node) {
+            let bit = 1 << self.ring.note(id, to);
+            match Text::<N>::decode(&bytes).expect("its own").0 {
+                Text::<N>::Notify { .. } => next.state.notes |= bit,
+                Text::<N>::Nudge { .. } => next.nudges |= bit,
+                Text::<N>::Query { .. } | Text::<N>::Ping { .. } => {}
+                other => panic!("{other}"),
+            }
+        }
+        next.state.nodes[usize::from(id)] = pack(&node);
+        Some(self.in_bounds(rings, next))
+    }
+
+    /// Loses the older messages of whoever has sent new ones.
+    fn in_bounds(&self, before: &Rings<N>, after: Rings<N>) -> Rings<N> {
+        let row = (1u64 << N) - 1;
+        let newest = |before: u64, after: u64| {
+            let of = |from: usize| {
+                let sent = (after & !before) >> (from * N) & row;
+                let all = after >> (from * N) & row;
+                (if sent == 0 { all } else { sent }) << (from * N)
+            };
+            (0..N).map(of).fold(0, |all, bits| all | bits)
+        };
+        let mut after = after;
+        if self.newest {
+            after.state.notes = newest(before.state.notes, after.state.notes);
+            after.nudges = newest(before.nudges, after.nudges);
+        }
+        after
+    }
+
+    fn unpack(&self, rings: &Rings<N>, id: u8) -> Machine<N> {
+        unpack::<N>(id, rings.state.nodes[usize::from(id)], self.ring.r, self.ring.mutation).0
+    }
+}
+
+impl<const N: usize> Model for Merging<N> {
+    type State = Rings<N>;
+    type Action = Step;
+
+    fn init_states(&self) -> Vec<Rings<N>> {
+        std::vec![self.start()]
+    }
+
+    fn actions(&self, rings: &Rings<N>, steps: &mut Vec<Step>) {
+        self.steps(rings, steps);
+    }
+
+    fn next_state(&self, rings: &Rings<N>, step: Step) -> Option<Rings<N>> {
+        self.act(rings, step).filter(|next| next != rings)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        std::vec![
+            Property::always("OrderedSuccessorLists", |_, rings: &Rings<N>| {
+                let mut nodes = rings.state.nodes.iter().enumerate();
+                nodes.all(|(id, local)| {
+                    let away = |to: &u8| (usize::from(*to) + N - id) % N;
+                    let fields = local.fields();
+                    let list = fields.successors();
+                    !list.contains(&(id as u8)) && list.is_sorted_by(|a, b| away(a) < away(b))
+                })
+            }),
+            Property::sometimes("OneIdealRing", |model: &Self, rings: &Rings<N>| {
+                model.ring.is_ideal(&rings.state)
+            }),
+        ]
+    }
+}
+
+impl<const N: usize> Maintained for Merging<N> {
+    fn follow(&self, rings: &Rings<N>, step: Step) -> Option<Rings<N>> {
+        self.act(rings, step)
+    }
+
+    fn is_ideal(&self, rings: &Rings<N>) -> bool {
+        self.ring.is_ideal(&rings.state)
+    }
+
+    fn is_maintenance(_: &Step) -> bool {
+        true
+    }
+
+    fn must_happen(step: &Step, possible: &Possible<Step>) -> bool {
+        // Nobody who can answer has to be busy.
+        let Step::Ring(Action::Busy(id)) = *step else { return true };
+        !possible.iter().any(|(it, _)| *it == Step::Ring(Action::Answer(id)))
+    }
+}
+
+/// Follows first entries from node `through` to the pair between which `id` lies; `None` if it is in that ring.
+fn locate<const N: usize>(state: &State<N>, id: u8, through: u8) -> Option<(u8, u8)> {
+    let mut before = through;
+    for _ in 0..2 * N {
+        let fields = state.nodes[usize::from(before)].fields();
+        let owner = fields.successors().first().copied().unwrap_or(before);
+        if owner == id {
+            return None;
+        }
+        if Mod::<N>(id).between(Mod(before), Mod(owner)) {
+            return Some((before, owner));
+        }
+        before = owner;
+    }
+    None
+}
+
+/// What exploring has found.
+struct Found {
+    states: usize,
+    /// The shortest way to a state from which no way leads to one ideal ring, or out of such a ring.
+    flaw: Option<Vec<Step>>,
+    /// How many states a run may come back to for ever that are not one ideal ring.
+    recurrent: usize,
+    /// How many states are in a part that a fair run may stay in without one ideal ring.
+    stuck: usize,
+}
+
+impl<const N: usize> Merging<N> {
+    fn new(rings: &'static [&'static [u8]], r: u8, mutation: Mutation) -> Self {
+        let ring = Ring { mutation, ..Ring::new(r, 2) };
+        Self { ring, rings, newest: false }
+    }
+
+    /// Explores everything.
+    fn explore(&self) -> Found {
+        let graph = Graph::new(self, usize::MAX).expect("no bound");
+        let flaw = graph.dead_end().into_iter().chain(graph.relapse()).min_by_key(Vec::len);
+        let found = Found {
+            states: graph.len(),
+            flaw,
+            recurrent: graph.recurrent(),
+            stuck: graph.stuck(Self::must_happen),
+        };
+        let Ring { r, mutation, reduced, .. } = self.ring;
+        println!(
+            "{:?}, r = {r}, {mutation:?}, reduced {reduced}, newest only {}: {} states, {} transitions, {} deep, {} recurrent, {} stuck, flaw {:?}",
+            self.rings,
+            self.newest,
+            found.states,
+            graph.transitions,
+            graph.depth(),
+            found.recurrent,
+            found.stuck,
+            found.flaw
+        );
+        found
+    }
+
+    /// Explores everything; panics if there is a flaw.
+    fn becomes_one(&self) -> Found {
+        self.checker().spawn_bfs().join().assert_properties();
+        let found = self.explore();
+        assert!(found.flaw.is_none() && found.recurrent == 0);
+        found
+    }
+}
+
+const ONE_AND_TWO: &[&[u8]] = &[&[0], &[1, 2]];
+const IN_TURN: &[&[u8]] = &[&[0, 2], &[1, 3]];
+const HALVES: &[&[u8]] = &[&[0, 1], &[2, 3]];
+
+#[test]
+fn a_lone_node_and_a_ring_of_two_become_one() {
+    for (r, states) in [(1, 16_788), (2, 23_148)] {
+        let found = Merging::<3>::new(ONE_AND_TWO, r, Mutation::None).becomes_one();
+        assert_eq!((found.states, found.stuck), (states, 0));
+    }
+}
+
+/// Every question and every answer is an action of its own.
+#[test]
+#[ignore = "large: .ci/nightly.d/chord-model.sh"]
+fn a_lone_node_and_a_ring_of_two_become_one_in_full() {
+    for r in [1, 2] {
+        let model = Merging::<3>::new(ONE_AND_TWO, r, Mutation::None);
+        let ring = Ring { reduced: false, ..model.ring };
+        Merging { ring, ..model }.becomes_one();
+    }
+}
+
+#[test]
+#[ignore = "large: .ci/nightly.d/chord-model.sh"]
+fn two_rings_of_two_become_one() {
+    for rings in [IN_TURN, HALVES] {
+        for r in [1, 2] {
+            let model = Merging::<4>::new(rings, r, Mutation::None);
+            Merging { newest: true, ..model }.becomes_one();
+        }
+    }
+}
+
+/// All nodes live, so a successor that was never asked does no harm.
+#[test]
+fn a_merge_that_adopts_unasked_does_no_harm_where_all_live() {
+    Merging::<3>::new(ONE_AND_TWO, 2, Mutation::MergeUnasked).becomes_one();
+}
+
+#[test]
+fn faults_of_a_merge_are_caught() {
+    for mutation in [Mutation::MergeNever, Mutation::RectifyOnlyIfDead, Mutation::RectifyAlways] {
+        let found = Merging::<3>::new(ONE_AND_TWO, 2, mutation).explore();
+        assert!(found.flaw.is_some() || found.stuck > 0, "{mutation:?}");
+    }
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ring(action) => action.fmt(f),
+            Self::Probe { node, before, owner } => {
+                write!(f, "Probe {{ node: {node}, ends between {before} and {owner} }}")
+            }
+            Self::Nudge { from, to } => write!(f, "Nudge {{ from: {from}, to: {to} }}"),
+        }
+    }
+}
