@@ -334,8 +334,7 @@ impl<const N: usize> Bytes<N> {
     }
 
     pub(super) fn text(&self) -> Text<'_> {
-        let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
-        Text::new(bytes).unwrap_or_default()
+        Text::of_text(self.bytes.get(..usize::from(self.len)).unwrap_or_default())
     }
 }
 
