@@ -4,11 +4,6 @@
 //! from it, the head of the `i`-th chain. Keys are hashed with a seed, so that no user can choose keys that
 //! collide.
 
-use super::key::MAX_WORDS;
-
-/// The most keys of a file: its name, and its words.
-const MAX_KEYS: usize = MAX_WORDS + 1;
-
 /// Not the number of a slot.
 pub(super) const NONE: u32 = u32::MAX;
 
@@ -115,17 +110,6 @@ pub(super) fn step(slots: &[EntrySlot], at: u32) -> u32 {
 /// Returns at least how many entries have this key; a few others may count.
 pub(super) fn count(slots: &[EntrySlot], hash: u32) -> u32 {
     slot(slots, chain_of(slots, hash)).map_or(0, |chain| chain.count)
-}
-
-/// Reads the slots that [`Entries::insert`] changes for these keys: first those of all chains, then those of the entries in
-/// front of them. In a large table each is a miss of the cache, and those that are read together are fetched together.
-pub(super) fn prefetch(slots: &[EntrySlot], hashes: impl Iterator<Item = u32>) {
-    let mut heads = [NONE; MAX_KEYS];
-    for (head, hash) in heads.iter_mut().zip(hashes) {
-        *head = slot(slots, chain_of(slots, hash)).map_or(NONE, |chain| chain.head);
-    }
-    let fronts = heads.iter().filter_map(|head| slot(slots, *head));
-    core::hint::black_box(fronts.fold(0, |mix, front| mix ^ front.prev));
 }
 
 impl Entries<'_> {

@@ -1,8 +1,6 @@
 //! The files of an index: shared, found by name, removed.
 
-use core::iter;
-
-use super::entries::{self, NONE, slot, slot_mut};
+use super::entries::{NONE, slot, slot_mut};
 use super::key::{self, WordKeys};
 use super::slots::{Bytes, FileId, FileSlot, Name, Reply, Row, User};
 use super::state::{Core, find};
@@ -42,7 +40,6 @@ impl Core<'_> {
     fn share_named(&mut self, at: u32, name: Name, file: &File<'_>) -> Option<Reply> {
         let key = key::of_file(self.state.config.seed, at, name.text());
         let words = WordKeys::of(self.state.config.seed, name.text());
-        entries::prefetch(self.entries, iter::once(key).chain(words.as_slice().iter().copied()));
         if let Some(old) = self.file_keyed(key, at, name.text()) {
             self.update(old, file);
             return None;
