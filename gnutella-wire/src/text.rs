@@ -24,6 +24,7 @@ impl<'a> Text<'a> {
     }
 
     /// Wraps bytes of another text, which hold no NUL.
+    #[cfg(feature = "opennap")]
     pub(crate) const fn of_text(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
