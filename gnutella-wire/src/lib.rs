@@ -41,6 +41,7 @@ pub mod thex;
 pub mod transfer;
 pub mod wire;
 
+mod conn_index;
 mod error;
 mod fixed_codes;
 mod hex;

@@ -27,12 +27,4 @@ impl<T> Place<T> {
     pub(crate) const fn is_empty(&self) -> bool {
         matches!(self, Self::Empty)
     }
-
-    /// Empties the place, and returns what was there.
-    pub(crate) fn take(&mut self) -> Option<T> {
-        match core::mem::replace(self, Self::Empty) {
-            Self::Taken(value) => Some(value),
-            Self::Empty => None,
-        }
-    }
 }

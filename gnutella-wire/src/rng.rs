@@ -9,6 +9,7 @@ impl Rng {
         Self(seed)
     }
 
+    #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
     pub(crate) const fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         mix(self.0)

@@ -23,6 +23,12 @@ impl<'a> Text<'a> {
         Some(Self(bytes))
     }
 
+    /// Wraps bytes of another text, which hold no NUL.
+    #[cfg(feature = "opennap")]
+    pub(crate) const fn of_text(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
     /// Cuts at the first NUL and returns what stands before and after it; without a NUL all is
     /// text and the rest is `None`.
     pub(crate) fn split(bytes: &'a [u8]) -> (Self, Option<&'a [u8]>) {

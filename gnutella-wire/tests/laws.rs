@@ -125,7 +125,8 @@ proptest! {
 
     #[test]
     fn values_decode_to_what_was_encoded(guid in any::<[u8; 16]>(), ttl: u8, hops: u8, payload in payload()) {
-        let message = Message { guid: Guid(guid), ttl, hops, payload: payload.as_payload() };
+        let records = payload.records();
+        let message = Message { guid: Guid(guid), ttl, hops, payload: payload.as_payload(&records) };
         let mut out = vec![0; message.encoded_len()];
         prop_assert_eq!(message.encode(&mut out), Ok(out.len()));
         prop_assert_eq!(Message::decode(&out, Limits::LIMEWIRE), Ok((message, &[][..])));
@@ -138,9 +139,10 @@ proptest! {
         payloads in vec(payload(), 1..6),
         cuts in vec(1usize..40, 1..200),
     ) {
+        let records: Vec<_> = payloads.iter().map(Parts::records).collect();
+        let payloads = payloads.iter().zip(&records).map(|(parts, records)| parts.as_payload(records));
         let messages: Vec<_> = payloads
-            .iter()
-            .map(|p| Message { guid: Guid([7; 16]), ttl: 1, hops: 0, payload: p.as_payload() })
+            .map(|payload| Message { guid: Guid([7; 16]), ttl: 1, hops: 0, payload })
             .collect();
         let mut stream = Vec::new();
         for message in &messages {
@@ -186,32 +188,29 @@ struct Parts {
     records: Vec<(u32, u32, Vec<u8>, Vec<u8>)>,
 }
 
-fn payload() -> impl Strategy<Value = OwnedPayload> {
+fn payload() -> impl Strategy<Value = Parts> {
     let text = || vec(1u8..=255, 0..12);
     let records = vec((any::<u32>(), any::<u32>(), text(), text()), 0..5);
     (0u8..7, any::<[u32; 3]>(), vec(any::<u8>(), 0..20), text(), records).prop_map(
-        |(kind, numbers, bytes, text, records)| {
-            OwnedPayload::new(Parts { kind, numbers, bytes, text, records })
-        },
+        |(kind, numbers, bytes, text, records)| Parts { kind, numbers, bytes, text, records },
     )
 }
 
-/// Records borrow the names, so they are made once and leaked: a test may.
-#[derive(Debug, Clone)]
-struct OwnedPayload(&'static Parts, &'static [Record<'static>]);
-
-impl OwnedPayload {
-    fn new(parts: Parts) -> Self {
-        let parts: &'static Parts = Box::leak(Box::new(parts));
-        let text = |bytes: &'static [u8]| Text::new(bytes).unwrap();
-        let record = |(index, size, name, extensions): &'static (u32, u32, Vec<u8>, Vec<u8>)| {
-            Record { index: *index, size: *size, name: text(name), extensions: text(extensions) }
-        };
-        Self(parts, Box::leak(parts.records.iter().map(record).collect()))
+impl Parts {
+    /// The records of a hit, which borrow their names.
+    fn records(&self) -> Vec<Record<'_>> {
+        let text = |bytes| Text::new(bytes).unwrap();
+        let records = self.records.iter().map(|(index, size, name, extensions)| Record {
+            index: *index,
+            size: *size,
+            name: text(name),
+            extensions: text(extensions),
+        });
+        records.collect()
     }
 
-    fn as_payload(&self) -> Payload<'_> {
-        let Parts { kind, numbers: [a, b, c], bytes, text, .. } = self.0;
+    fn as_payload<'p>(&'p self, records: &'p [Record<'p>]) -> Payload<'p> {
+        let Self { kind, numbers: [a, b, c], bytes, text, .. } = self;
         let address = SocketAddrV4::new(Ipv4Addr::from(*a), *b as u16);
         let text = Text::new(text).unwrap();
         let servent = ServentId([*c as u8; 16]);
@@ -227,7 +226,7 @@ impl OwnedPayload {
             5 => Payload::QueryHit(QueryHit {
                 address,
                 speed: *c,
-                records: Records::from_slice(self.1).unwrap(),
+                records: Records::from_slice(records).unwrap(),
                 data: HitData::new(bytes),
                 servent,
             }),

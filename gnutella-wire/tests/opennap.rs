@@ -454,6 +454,16 @@ fn a_client_logs_in_searches_and_answers_pings() {
         Some(ClientEvent::Closed { reason: ClientCloseReason::Refused })
     );
     assert!(!refused.is_online());
+    for kind in [316, 748] {
+        let mut dismissed = Client::new(Duration::from_secs(5)).unwrap();
+        dismissed.login(T0, login("ann", 1), &mut buf).unwrap();
+        dismissed.handle_bytes(T0, &encoded(&Message::LoginAck(text("a@b.c"))));
+        assert_eq!(dismissed.poll_event(), Some(ClientEvent::LoggedIn));
+        let frame = Frame { kind: Kind(kind), data: b"" };
+        dismissed.handle_bytes(T0, &encoded(&Message::Other(frame)));
+        let reason = ClientCloseReason::Dismissed(Kind(kind));
+        assert_eq!(dismissed.poll_event(), Some(ClientEvent::Closed { reason }));
+    }
     let mut invalid = Client::new(Duration::from_secs(5)).unwrap();
     invalid.login(T0, login("ann", 1), &mut buf).unwrap();
     invalid.handle_bytes(T0, &encoded(&Message::NickInvalid));
@@ -548,6 +558,6 @@ fn an_md5_of_zeros_is_unknown() {
 
 #[test]
 fn slots_are_as_large_as_documented() {
-    assert_eq!((size_of::<UserSlot>(), size_of::<FileSlot>()), (1_328, 352));
+    assert_eq!((size_of::<UserSlot>(), size_of::<FileSlot>()), (1_336, 352));
     assert!(size_of::<Index<()>>() <= 272 && size_of::<Client>() <= 96);
 }

@@ -6,7 +6,7 @@ use core::time::Duration;
 use gnutella_wire::opennap::peer::Answer;
 use gnutella_wire::opennap::{
     EntrySlot, FileSlot, Frame, Index, IndexConfig, IndexLimits, IndexSlots, IndexVec, Kind,
-    LinkType, Login, MAX_DATA, Message, UserSlot,
+    LinkType, Login, MAX_DATA, Message, UserSlot, UserState,
 };
 use gnutella_wire::{ConfigError, ConnId, Text};
 
@@ -296,14 +296,106 @@ fn what_is_not_supported_is_answered() {
     let mut world = World::new(4, 8);
     world.enter(1, "ann", 6699);
     assert_eq!(world.send(1, 400, "#room"), sent(&[(1, 404, "this index does not support that")]));
-    assert_eq!(
-        world.send(1, 205, "ben hello"),
-        sent(&[(1, 404, "this index delivers no messages")])
-    );
+    assert_eq!(world.send(1, 205, "ben hello"), sent(&[(1, 404, "no such user")]));
+    assert_eq!(world.send(1, 205, "ben"), sent(&[(1, 404, "no such user")]), "without words");
+    assert_eq!(world.send(1, 205, ""), sent(&[(1, 404, "malformed fields")]));
     assert_eq!(world.send(1, 215, "0123 99"), sent(&[(1, 217, "")]));
     assert_eq!(world.send(1, 600, "dan"), sent(&[(1, 404, "no such user")]));
     assert_eq!(world.send(1, 750, ""), sent(&[(1, 752, "")]));
     assert_eq!(world.send(1, 203, "ann"), sent(&[(1, 404, "malformed fields")]));
+}
+
+/// Words for a user arrive with the nick of their sender, quotes and all, in the order in which they were sent.
+#[test]
+fn words_for_a_user_are_delivered() {
+    let mut world = World::new(4, 8);
+    world.enter(1, "ann", 6699);
+    world.enter(2, "ben", 0);
+    let words = "hi  \"you\" there ";
+    assert_eq!(
+        world.send(1, 205, &format!("BEN {words}")),
+        sent(&[(2, 205, &format!("ann {words}"))])
+    );
+    assert_eq!(world.send(2, 205, "ann yes"), sent(&[(1, 205, "ben yes")]));
+    assert_eq!(world.send(1, 205, "ann to myself"), sent(&[(1, 205, "ann to myself")]));
+    let most = "w".repeat(255);
+    assert_eq!(
+        world.send(1, 205, &format!("ben {most}")),
+        sent(&[(2, 205, &format!("ann {most}"))])
+    );
+    let refused = sent(&[(1, 404, "the message is too long")]);
+    assert_eq!(world.send(1, 205, &format!("ben {most}w")), refused);
+    // The receiver leaves before the words are sent on.
+    world.receive(1, 205, "ben bye");
+    world.0.handle_closed(T0, ConnId(2));
+    assert_eq!(world.drain(), sent(&[(1, 404, "no such user")]));
+    assert_eq!(world.0.user_state(ConnId(1)), Some(UserState::LoggedIn));
+}
+
+/// One message of a user waits at a time; the next stays in the receive buffer of its connection.
+#[test]
+fn words_wait_at_their_sender() {
+    let mut world = World::new(4, 8);
+    world.enter(1, "ann", 6699);
+    world.enter(2, "ben", 6699);
+    world.receive(1, 205, "ben one");
+    let mut second = 7_u16.to_le_bytes().to_vec();
+    second.extend(205_u16.to_le_bytes());
+    second.extend(b"ben two");
+    assert_eq!(world.0.handle_bytes(T0, ConnId(1), &second).unwrap().consumed, 0);
+    assert_eq!(world.drain(), sent(&[(2, 205, "ann one")]));
+    assert_eq!(world.0.handle_bytes(T0, ConnId(1), &second).unwrap().consumed, second.len());
+    assert_eq!(world.drain(), sent(&[(2, 205, "ann two")]));
+}
+
+/// 751 goes to the user, whose 752 names who asked.
+#[test]
+fn users_ping_each_other() {
+    let mut world = World::new(4, 8);
+    world.enter(1, "ann", 6699);
+    world.enter(2, "ben", 6699);
+    assert_eq!(world.send(1, 751, "ben"), sent(&[(2, 751, "ann")]));
+    assert_eq!(world.send(2, 752, "ann"), sent(&[(1, 752, "ben")]));
+    assert_eq!(world.send(1, 751, "dan"), sent(&[(1, 404, "no such user")]));
+    assert_eq!(world.send(1, 752, "dan"), [], "an answer to the index");
+    assert_eq!(world.send(1, 752, ""), []);
+}
+
+/// Every type of a message, with no fields and with a few: the user stays logged in, and what is not known is refused.
+#[test]
+fn every_type_is_handled_or_refused() {
+    // What only an index sends is ignored, as are counts of transfers, pongs, and options.
+    let ignored = [
+        0, 3, 8, 9, 10, 14, 201, 202, 204, 206, 209, 210, 212, 213, 217, 218, 219, 220, 221, 301,
+        302, 404, 501, 601, 607, 609, 620, 752,
+    ];
+    let answered = [
+        2, 6, 7, 100, 102, 200, 203, 205, 207, 208, 211, 214, 215, 303, 500, 600, 608, 619, 626,
+        750, 751, 870,
+    ];
+    for kind in 0..1_200 {
+        for data in [
+            "",
+            "ben",
+            "ben \"a.mp3\" 0 1 2 3 4",
+            "\"a.mp3\" 0123 99 128 44100 60",
+            "1 2 3 4 5 6 7",
+        ] {
+            let mut world = World::new(4, 8);
+            world.enter(1, "ann", 6699);
+            let sent = world.send(1, kind, data);
+            assert!(
+                world.0.user_state(ConnId(1)).is_some_and(|state| state != UserState::Connected)
+            );
+            let is_known = ignored.contains(&kind) || answered.contains(&kind);
+            let is_refused = sent == [(1, 404, "this index does not support that".to_owned())];
+            assert_eq!(is_refused, !is_known, "{kind} {data}: {sent:?}");
+            if ignored.contains(&kind) {
+                let is_malformed = sent == [(1, 404, "malformed fields".to_owned())];
+                assert!(sent.is_empty() || is_malformed, "{kind} {data}: {sent:?}");
+            }
+        }
+    }
 }
 
 /// Own files and those that cannot be transferred are left out, as by `OpenNap` 0.36.

@@ -2,6 +2,7 @@
 //! servents.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+use core::cell::Cell;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
@@ -188,6 +189,11 @@ fn file() -> Vec<u8> {
 /// Fetches a file from one server, which answers a request for the bytes from `first` to `last` with `answer`.
 /// Returns whether the file is complete, and how many requests that took.
 fn fetch(answer: impl Fn(&[u8], usize, usize) -> Vec<u8>) -> (bool, usize) {
+    fetch_on(|file, first, last, _| answer(file, first, last))
+}
+
+/// The same; `answer` also receives which connection it is, from 1.
+fn fetch_on(answer: impl Fn(&[u8], usize, usize, u32) -> Vec<u8>) -> (bool, usize) {
     let file = file();
     let info = FileInfo { size: FILE_LEN as u64, sha1: None, root: None, name: b"a.mp3" };
     let storage = DownloadVec::new(DownloadLimits::default());
@@ -216,7 +222,7 @@ fn fetch(answer: impl Fn(&[u8], usize, usize) -> Vec<u8>) -> (bool, usize) {
             let (head, _) = Head::decode(&buf[..sent.len], HeadLimits::GTKG).unwrap();
             let asked = Request::from_head(&head).unwrap().range.unwrap_or(Range::From(0));
             let span = asked.of(FILE_LEN as u64).unwrap();
-            received.extend(answer(&file, span.first as usize, span.last as usize));
+            received.extend(answer(&file, span.first as usize, span.last as usize, conn.0));
             requests += 1;
         }
         let mut window = 1_000; // what a socket delivers at a time
@@ -339,6 +345,92 @@ fn chunks_that_do_not_fit_end_the_connection() {
             answer(&["HTTP/1.1 200 OK", "Transfer-Encoding: chunked"], &body)
         });
         assert!(!complete, "{chunk}");
+    }
+}
+
+/// Bodies that are not wanted, however they are framed: the same connection is asked again for the part.
+#[test]
+fn bodies_that_are_not_wanted_keep_the_connection() {
+    let text = b"5\r\nsorry\r\n0\r\nX-Trailer: 1\r\nX-Other: 2\r\n\r\n";
+    let chunked = "Transfer-Encoding: chunked";
+    let gzip = "Transfer-Encoding: gzip, chunked";
+    let queue = "X-Queue: position=1,pollMin=5,pollMax=60";
+    let parq = "X-Queued: position=1; ID=6a074979f3201edbf323b6425fef4a53";
+    let refusals: &[(&[&str], &[u8])] = &[
+        (&["HTTP/1.1 503 Busy", "Retry-After: 5", chunked], text),
+        (&["HTTP/1.1 503 Busy", "Retry-After: 5", gzip], text),
+        (&["HTTP/1.1 503 Queued", queue, chunked, "Content-Length: 3"], text),
+        (&["HTTP/1.1 503 Queued", parq, "Retry-After: 5", chunked], text),
+        (&["HTTP/1.1 503 Busy", "Retry-After: 5", "Content-Length: 5"], b"sorry"),
+        (
+            &["HTTP/1.0 503 Busy", "Connection: keep-alive", "Retry-After: 5", "Content-Length: 5"],
+            b"sorry",
+        ),
+        (
+            &["HTTP/1.1 503 Busy", "Retry-After: 5", "Content-Encoding: gzip", "Content-Length: 5"],
+            b"sorry",
+        ),
+        (&["HTTP/1.1 416 Not yet", "X-Available-Ranges: bytes 262144-299999", chunked], text),
+        (
+            &[
+                "HTTP/1.1 416 Not yet",
+                "X-Available-Ranges: bytes 262144-299999",
+                "Content-Length: 5",
+            ],
+            b"sorry",
+        ),
+        (&["HTTP/1.1 100 Continue"], b""),
+        (&["HTTP/1.1 103 Early Hints", "Link: </a>"], b"HTTP/1.1 102 Processing\r\n\r\n"),
+    ];
+    for (lines, body) in refusals {
+        let asked = Cell::new(0);
+        let seen = Cell::new(0);
+        let fetched = fetch_on(|file, first, last, conn| {
+            asked.set(asked.get() + 1);
+            assert_eq!(conn, 1, "{lines:?}: another connection");
+            let range = format!("Content-Range: bytes {first}-{last}/{FILE_LEN}");
+            let length = format!("Content-Length: {}", last - first + 1);
+            let part = answer(&["HTTP/1.1 206 OK", &length, &range], &file[first..=last]);
+            if asked.get() > 1 {
+                return part;
+            }
+            let refusal = answer(lines, body);
+            seen.set(refusal.len());
+            if lines[0].starts_with("HTTP/1.1 1") { [refusal, part].concat() } else { refusal }
+        });
+        assert!(fetched.0, "{lines:?}");
+        assert!(seen.get() > 0);
+    }
+}
+
+/// What has no end, or is too long, or is malformed, costs the connection. The source is asked again on another.
+#[test]
+fn bodies_that_are_not_wanted_have_a_bound() {
+    let long = [&b"20000\r\n"[..], &[b'x'; 0x20000], b"\r\n0\r\n\r\n"].concat();
+    let busy = "HTTP/1.1 503 Busy";
+    let chunked = "Transfer-Encoding: chunked";
+    let refusals: &[(&[&str], &[u8])] = &[
+        (&[busy, "Retry-After: 5", chunked], &long),
+        (&[busy, "Retry-After: 5", "Content-Length: 131072"], &long[..0x20000]),
+        (&[busy, "Retry-After: 5", "Transfer-Encoding: gzip"], b"sorry"),
+        (&[busy, "Retry-After: 5", "Transfer-Encoding: chunked, chunked"], b"1\r\na\r\n0\r\n\r\n"),
+        (&[busy, "Retry-After: 5"], b"sorry"),
+        (&[busy, "Retry-After: 5", chunked], b"sorry\r\n"),
+        (&[busy, "Retry-After: 5", "Connection: close", "Content-Length: 5"], b"sorry"),
+    ];
+    for (lines, body) in refusals {
+        let last_conn = Cell::new(0);
+        let (complete, _) = fetch_on(|file, first, last, conn| {
+            last_conn.set(conn);
+            if conn == 1 {
+                return answer(lines, body);
+            }
+            let range = format!("Content-Range: bytes {first}-{last}/{FILE_LEN}");
+            let length = format!("Content-Length: {}", last - first + 1);
+            answer(&["HTTP/1.1 206 OK", &length, &range], &file[first..=last])
+        });
+        assert!(complete, "{lines:?}");
+        assert_eq!(last_conn.get(), 2, "{lines:?}");
     }
 }
 

@@ -3,6 +3,7 @@
 mod exchange;
 
 use core::time::Duration;
+use std::borrow::Cow;
 
 use exchange::{Behaviour, World, address_of, file_of, info_of, sha1_of};
 use gnutella_wire::http::QueueCall;
@@ -96,6 +97,32 @@ fn a_tree_with_another_root_is_refused() {
     assert_eq!(world.closed[0], (bad, DownloadCloseReason::Malformed));
     let trees = world.heads(bad).iter().filter(|head| head.contains("/uri-res/N2X?")).count();
     assert_eq!(trees, 1, "asked for once");
+}
+
+/// A source that announces a tree and does not send it is asked for the file, on the same connection.
+#[test]
+fn a_refused_tree_does_not_cost_the_connection() {
+    let chunks = "Transfer-Encoding: chunked\r\n\r\n9\r\nNot Found\r\n0\r\nX-Trailer: 1\r\n\r\n";
+    let refusals = [
+        "HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nNot Found",
+        &format!("HTTP/1.1 404 Not Found\r\n{chunks}"),
+        &format!("HTTP/1.1 200 OK\r\nContent-Type: application/dime\r\n{chunks}"),
+        &format!("HTTP/1.1 302 Found\r\nLocation: /login\r\n{chunks}"),
+        &format!("HTTP/1.1 503 Busy\r\n{chunks}"),
+        "HTTP/1.1 204 No Content\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Type: application/tigertree-breadthfirst\r\nContent-Length: 5\r\n\r\nnodes",
+    ];
+    for refusal in refusals {
+        let refusal = Cow::<str>::Owned(refusal.to_string());
+        let file = file_of(3 * MB);
+        let mut world = World::new(&file);
+        let source = world.add(Behaviour { no_tree: Some(refusal.clone()), ..Behaviour::GOOD });
+        world.run(seconds(60));
+        assert_eq!(world.outcome, VERIFIED, "{refusal}");
+        assert_eq!(world.dials.len(), 1, "{refusal}");
+        let trees = world.heads(source).iter().filter(|head| head.contains("/uri-res/N2X?"));
+        assert_eq!(trees.count(), 1, "{refusal}");
+    }
 }
 
 #[test]
@@ -258,8 +285,26 @@ fn a_busy_source_is_asked_again_when_it_says() {
         world.run(seconds(200));
         assert_eq!(world.outcome, VERIFIED, "{headers}");
         assert_eq!(world.asked(busy)[1].as_secs(), expected, "{headers}");
-        assert_eq!(world.closed[0], (busy, DownloadCloseReason::Busy));
+        let is_long = expected > 60; // than an unused connection is kept
+        let reason = if is_long { DownloadCloseReason::Busy } else { DownloadCloseReason::Unused };
+        assert_eq!(world.closed[0], (busy, reason), "{headers}");
+        assert_eq!(world.dials.len(), if is_long { 2 } else { 1 }, "{headers}");
     }
+}
+
+/// A source without a place in a queue gives its connection to one that waits.
+#[test]
+fn a_busy_source_does_not_keep_the_only_connection() {
+    let file = file_of(MB);
+    let mut config = DownloadConfig::CUSTOMARY;
+    config.max_connections = 1;
+    let mut world = World::of(&file, config, info_of(&file), &[]);
+    let headers = "Retry-After: 30\r\n";
+    let busy = world.add(Behaviour { busy: Some((seconds(500), headers)), ..Behaviour::GOOD });
+    world.add(Behaviour::GOOD);
+    world.run(seconds(20));
+    assert_eq!(world.outcome, VERIFIED);
+    assert_eq!(world.closed[0], (busy, DownloadCloseReason::Busy));
 }
 
 /// A busy source does not keep others from the part that it was asked for.

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use thiserror::Error;
 
-use super::frame::{Frame, MAX_DATA, NapError};
+use super::frame::{Frame, Kind, MAX_DATA, NapError};
 use super::message::Message;
 use super::values::Login;
 use crate::error::{BufferTooSmall, ConfigError};
@@ -63,7 +63,7 @@ enum Phase {
 /// | `LoggingIn` | the index refuses or does not answer in time | `Closed` |
 /// | `LoggedIn` | [`send`](Client::send) of a search or list | `Listing` |
 /// | `Listing` | the last row arrives, or the next one does not arrive in time | `LoggedIn` |
-/// | any | a frame beyond the limit | `Closed` |
+/// | any | a frame beyond the limit, or the index ends the connection | `Closed` |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -117,6 +117,8 @@ pub enum ClientCloseReason {
     Refused,
     /// The index did not answer the login.
     LoginTimedOut,
+    /// The index ends the connection: 316, or 748 since the nick has logged in elsewhere.
+    Dismissed(Kind),
     /// The index sent a frame beyond the limit.
     Frame(NapError),
 }
@@ -243,6 +245,11 @@ impl Client {
                 self.listing = Some(self.due());
             }
             (Phase::Online, Message::Ping(_)) => self.pong_due = true,
+            (Phase::LoggingIn(_) | Phase::Online, Message::Other(frame))
+                if matches!(frame.kind, Kind::DISCONNECTING | Kind::LOGGED_IN_ELSEWHERE) =>
+            {
+                self.close(ClientCloseReason::Dismissed(frame.kind));
+            }
             _ => {}
         }
     }

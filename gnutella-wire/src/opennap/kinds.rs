@@ -73,6 +73,8 @@ impl Kind {
     pub const HOTLIST_ERROR: Self = Self(302);
     /// [`Message::HotlistRemove`](super::Message).
     pub const HOTLIST_REMOVE: Self = Self(303);
+    /// The index closes the connection; kept as [`Message::Other`](super::Message).
+    pub const DISCONNECTING: Self = Self(316);
     /// [`Message::Notice`](super::Message).
     pub const NOTICE: Self = Self(404);
     /// [`Message::DownloadFirewalled`](super::Message).
@@ -95,6 +97,8 @@ impl Kind {
     pub const UPLOAD_LIMITED: Self = Self(620);
     /// [`Message::PortError`](super::Message).
     pub const PORT_ERROR: Self = Self(626);
+    /// The nick has logged in elsewhere; kept as [`Message::Other`](super::Message).
+    pub const LOGGED_IN_ELSEWHERE: Self = Self(748);
     /// [`Message::Ping`](super::Message).
     pub const PING: Self = Self(750);
     /// [`Message::PingUser`](super::Message).
@@ -143,6 +147,7 @@ impl Kind {
             Self::HOTLIST_ACK => "hotlist ack",
             Self::HOTLIST_ERROR => "hotlist error",
             Self::HOTLIST_REMOVE => "hotlist remove",
+            Self::DISCONNECTING => "disconnecting",
             Self::NOTICE => "notice",
             Self::DOWNLOAD_FIREWALLED => "download firewalled",
             Self::UPLOAD_FIREWALLED => "upload firewalled",
@@ -154,6 +159,7 @@ impl Kind {
             Self::UPLOAD_LIMIT => "upload limit",
             Self::UPLOAD_LIMITED => "upload limited",
             Self::PORT_ERROR => "port error",
+            Self::LOGGED_IN_ELSEWHERE => "logged in elsewhere",
             Self::PING => "ping",
             Self::PING_USER => "ping user",
             Self::PONG => "pong",

@@ -88,15 +88,30 @@ impl KeywordRules {
 }
 
 /// Returns whether `LimeWire` drops a character: signs of currencies and of mathematics.
-const fn is_excluded(c: char) -> bool {
-    matches!(
-        c,
-        '$' | '\'' | '+' | '<' | '=' | '>' | '^' | '`' | '|' | '~'
-            | '\u{A2}'..='\u{A5}' | '\u{AC}' | '\u{B1}' | '\u{D7}' | '\u{F7}'
-            | '\u{2044}' | '\u{2052}' | '\u{20A0}'..='\u{20CF}'
-            | '\u{2190}'..='\u{2194}' | '\u{2200}'..='\u{22FF}'
-    )
+fn is_excluded(c: char) -> bool {
+    fold::is_in(&EXCLUDED, c)
 }
+
+const EXCLUDED: [(u16, u16); 18] = [
+    (0x24, 0x24), // dollar
+    (0x27, 0x27), // apostrophe
+    (0x2B, 0x2B), // plus
+    (0x3C, 0x3E), // less, equal, greater
+    (0x5E, 0x5E), // circumflex
+    (0x60, 0x60), // grave
+    (0x7C, 0x7C), // bar
+    (0x7E, 0x7E), // tilde
+    (0xA2, 0xA5),
+    (0xAC, 0xAC),
+    (0xB1, 0xB1),
+    (0xD7, 0xD7),
+    (0xF7, 0xF7),
+    (0x2044, 0x2044),
+    (0x2052, 0x2052),
+    (0x20A0, 0x20CF),
+    (0x2190, 0x2194),
+    (0x2200, 0x22FF),
+];
 
 /// The characters of a text, decomposed, without marks, and composed again.
 #[derive(Debug, Clone)]

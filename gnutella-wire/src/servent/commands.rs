@@ -153,8 +153,7 @@ impl<S: ServentStorage> Servent<S> {
         conn: ConnId,
         code: ByeCode,
     ) -> Result<(), NotConnected> {
-        let index = self.find(conn)?;
-        self.advance_clock(now);
+        let index = self.touched(now, conn)?;
         if let Some(conn) = self.core().conn(index) {
             conn.dismiss(code);
         }
@@ -255,5 +254,6 @@ impl Core<'_> {
 
     pub(super) fn dismiss_all(&mut self, code: ByeCode) {
         self.conns.iter_mut().filter_map(ConnSlot::live_mut).for_each(|conn| conn.dismiss(code));
+        self.touch_all();
     }
 }

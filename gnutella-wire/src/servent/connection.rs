@@ -8,10 +8,12 @@ use super::neighbour::Neighbour;
 use super::penalties::Faults;
 use super::quota::Quota;
 use super::table_out::TableOut;
+use crate::conn_index::{self, Indexed, Links};
 use crate::id::Guid;
 use crate::machine::{ConnId, after, earliest};
 use crate::place::Place;
 use crate::qrp::ReceiverState;
+use crate::rng::mix;
 use crate::routes::RouteSource;
 use crate::wire::ByeCode;
 
@@ -29,6 +31,7 @@ pub(super) const OWN: RouteSource = RouteSource(NEVER);
 pub struct ConnSlot {
     /// Names the connection for good: the index of the slot plus a multiple of their number.
     serial: u32, // one more, so that all bytes of an empty slot are 0
+    links: Links,
     pub(super) conn: Place<Connection>,
 }
 
@@ -94,7 +97,7 @@ pub(super) enum StatusDue {
 
 impl ConnSlot {
     /// No connection.
-    pub const EMPTY: Self = Self { serial: 0, conn: Place::Empty };
+    pub const EMPTY: Self = Self { serial: 0, links: Links::EMPTY, conn: Place::Empty };
 
     pub(super) fn source(&self) -> RouteSource {
         RouteSource(self.serial.wrapping_sub(1))
@@ -124,13 +127,11 @@ impl ConnSlot {
         self.conn = Place::Taken(conn);
     }
 
-    /// Removes a connection that has no more to send, and reports why.
-    pub(super) fn take_event(&mut self) -> Option<Event> {
+    /// Returns why a connection that has no more to send ends.
+    pub(super) fn event(&self) -> Option<Event> {
         let conn = self.conn.as_ref()?;
         let Leaving { reason, bye_due: false } = conn.leaving? else { return None };
-        let event = Event::Closed { conn: conn.id, reason };
-        self.conn = Place::Empty;
-        Some(event)
+        Some(Event::Closed { conn: conn.id, reason })
     }
 }
 
@@ -217,20 +218,44 @@ impl Connection {
     }
 }
 
-/// Which slot a connection had, if any ever had that number.
-pub(super) fn index_of(source: RouteSource, slots: usize) -> Option<usize> {
-    usize::try_from(source.0).ok()?.checked_rem(slots)
+impl Indexed for ConnSlot {
+    type Key = ConnId;
+
+    fn hash(conn: ConnId) -> u64 {
+        mix(conn.0.into())
+    }
+
+    fn links(&self) -> &Links {
+        &self.links
+    }
+
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.links
+    }
+
+    fn is_of(&self, conn: ConnId) -> bool {
+        self.conn.as_ref().is_some_and(|own| own.id == conn)
+    }
 }
 
 /// Finds the slot of a connection by the caller's name.
-pub(super) fn find(conns: &[ConnSlot], id: ConnId) -> Option<usize> {
-    conns.iter().position(|slot| slot.conn.as_ref().is_some_and(|conn| conn.id == id))
+#[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
+pub(super) fn find(conns: &[ConnSlot], conn: ConnId) -> Option<usize> {
+    conn_index::find(conns, conn)
 }
 
-/// Counts the leaves, or the others.
-pub(super) fn count_conns(conns: &[ConnSlot], leaves: bool) -> usize {
-    let conns = conns.iter().filter_map(|slot| slot.conn.as_ref());
-    conns.filter(|conn| conn.is_leaf() == leaves).count()
+/// Returns the slot of a connection, unless that is over.
+#[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
+pub(super) fn place_of(conns: &[ConnSlot], source: RouteSource) -> Option<usize> {
+    let is = |at: &usize| {
+        conns.get(*at).is_some_and(|slot| slot.source() == source && slot.live().is_some())
+    };
+    index_of(source, conns.len()).filter(is)
+}
+
+/// Which slot a connection had, if any ever had that number.
+pub(super) fn index_of(source: RouteSource, slots: usize) -> Option<usize> {
+    usize::try_from(source.0).ok()?.checked_rem(slots)
 }
 
 /// Returns when the first connection will have been silent for too long.

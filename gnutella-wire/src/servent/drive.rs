@@ -4,7 +4,7 @@ use core::net::SocketAddrV4;
 use core::time::Duration;
 
 use super::Servent;
-use super::connection::{ConnSlot, Connection, find};
+use super::connection::ConnSlot;
 use super::event::Event;
 use super::neighbour::Neighbour;
 use super::state::Core;
@@ -28,9 +28,14 @@ impl<S: ServentStorage> Servent<S> {
         neighbour: impl Into<Neighbour>,
     ) -> Result<(), ConnectError> {
         let neighbour = neighbour.into();
-        let index = self.storage.parts_ref().free_slot(&self.state.config, conn, neighbour.role)?;
+        if self.find(conn).is_ok() {
+            return Err(ConnectError::InUse(conn));
+        }
+        if !self.state.has_room(neighbour.role) {
+            return Err(ConnectError::Full { capacity: self.storage.parts_ref().conns.len() });
+        }
         self.advance_clock(now);
-        self.core().connected(index, Connection::new(conn, neighbour));
+        self.core().connected(conn, neighbour);
         Ok(())
     }
 
@@ -71,15 +76,14 @@ impl<S: ServentStorage> Servent<S> {
         conn: ConnId,
         bytes: &'b [u8],
     ) -> Result<Received<Handled<'b>>, NotConnected> {
-        let index = self.find(conn)?;
-        self.advance_clock(now);
+        let index = self.touched(now, conn)?;
         Ok(self.core().handle_bytes(index, bytes).unwrap_or(Received::WAIT))
     }
 
     /// Removes a closed connection with all routes through it. Unknown connections are ignored.
     pub fn handle_closed(&mut self, now: Duration, conn: ConnId) {
         self.advance_clock(now);
-        if let Some(index) = find(self.storage.parts_ref().conns, conn) {
+        if let Ok(index) = self.find(conn) {
             self.core().closed(index);
         }
     }
@@ -112,8 +116,7 @@ impl<S: ServentStorage> Servent<S> {
         conn: ConnId,
         bytes: u32,
     ) -> Result<(), NotConnected> {
-        let index = self.find(conn)?;
-        self.advance_clock(now);
+        let index = self.touched(now, conn)?;
         let Core { state, conns, .. } = self.core();
         if let Some(conn) = conns.get_mut(index).and_then(ConnSlot::live_mut) {
             conn.set_backlog(bytes, &state.config);
@@ -138,8 +141,7 @@ impl<S: ServentStorage> Servent<S> {
         conn: ConnId,
         entries: &[u8],
     ) -> Result<(), NotConnected> {
-        let index = self.find(conn)?;
-        self.advance_clock(now);
+        let index = self.touched(now, conn)?;
         self.core().handle_patch_entries(index, entries);
         Ok(())
     }
@@ -150,8 +152,7 @@ impl<S: ServentStorage> Servent<S> {
     ///
     /// [`NotConnected`]; nothing changed.
     pub fn handle_patch_end(&mut self, now: Duration, conn: ConnId) -> Result<(), NotConnected> {
-        let index = self.find(conn)?;
-        self.advance_clock(now);
+        let index = self.touched(now, conn)?;
         self.core().handle_patch_end(index);
         Ok(())
     }
@@ -171,8 +172,7 @@ impl<S: ServentStorage> Servent<S> {
         patch: &crate::wire::Patch<'_>,
         inflater: &mut crate::deflate::Inflater<W>,
     ) -> Result<(), NotConnected> {
-        let index = self.find(conn)?;
-        self.advance_clock(now);
+        let index = self.touched(now, conn)?;
         self.core().handle_compressed_patch(index, patch, inflater);
         Ok(())
     }

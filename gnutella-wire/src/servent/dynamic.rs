@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use super::config::{Config, Role, horizon};
-use super::connection::{ConnSlot, OWN, StatusDue};
+use super::connection::{ConnSlot, OWN, StatusDue, place_of};
 use super::query_slot::{Ask, Next, Pending, Plan, QuerySlot};
 use super::state::Core;
 use crate::id::Guid;
@@ -78,8 +78,7 @@ impl Core<'_> {
     /// Returns the network of a connection, if that is known.
     #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
     fn network_of(&self, source: RouteSource) -> Option<[u8; 2]> {
-        let mut slots = self.conns.iter().filter(|slot| slot.source() == source);
-        slots.find_map(|slot| slot.live()?.neighbour.network())
+        self.conns.get(place_of(self.conns, source)?)?.live()?.neighbour.network()
     }
 
     /// Returns the oldest of the queries that go on and are alike, if these have their share of the slots.
@@ -129,6 +128,7 @@ impl Core<'_> {
         for conn in conns.filter(|conn| role == Role::Leaf && conn.neighbour.vendor_messages) {
             conn.stop_due = Some(guid);
         }
+        self.touch_all();
         true
     }
 
@@ -147,8 +147,7 @@ impl Core<'_> {
             if query.wake.is_none_or(|wake| wake > now) {
                 continue;
             }
-            let asker = query.from == OWN
-                || self.conns.iter().any(|s| s.source() == query.from && s.live().is_some());
+            let asker = query.from == OWN || place_of(self.conns, query.from).is_some();
             if !asker || query.end.is_some_and(|end| end <= now) {
                 slot.0 = Place::Empty;
                 continue;
@@ -161,8 +160,7 @@ impl Core<'_> {
                 query.wake = query.end;
                 continue;
             };
-            let peers = self.conns.iter().filter_map(ConnSlot::live).filter(|l| !l.is_leaf());
-            let left = peers.count().saturating_sub(plan.asked.into()).max(1);
+            let left = self.state.peers.saturating_sub(plan.asked.into()).max(1);
             plan.ttl = query.ttl(&plan, left, next.degree, config);
             plan.due = 1;
             query.plan = Some(plan);
@@ -198,10 +196,11 @@ impl Core<'_> {
         plan.asked = plan.asked.saturating_add(1);
         plan.reached = plan.reached.saturating_add(horizon(ask.degree, ask.header.ttl));
         if guided && plan.asked.checked_rem(STATUS_EVERY) == Some(0) {
-            let leaf = self.conns.iter_mut().find(|slot| slot.source() == from);
-            let leaf = leaf.and_then(ConnSlot::live_mut).filter(|l| l.neighbour.vendor_messages);
+            let Some(index) = place_of(self.conns, from) else { return };
+            let leaf = self.conn(index).filter(|leaf| leaf.neighbour.vendor_messages);
             if let Some(leaf) = leaf {
                 leaf.status_due = Some(StatusDue::Ask(guid));
+                self.state.touch(index);
             }
         }
     }

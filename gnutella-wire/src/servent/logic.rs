@@ -8,7 +8,7 @@ use super::faults::{self, passes, repeats};
 use super::penalties::seconds;
 use super::query_words::Words;
 use super::quota::{Grant, Origin, Shares};
-use super::state::Core;
+use super::state::{Core, NETWORK_MASK};
 use super::types::{Forward, Handled, Target, TargetKind, Targets, count};
 use crate::error::DecodeError;
 use crate::machine::Received;
@@ -227,14 +227,8 @@ impl Core<'_> {
         let now = self.state.now;
         let shares = Shares::of(self.routes.capacity(), now, self.state.config.lifetimes.ping);
         let network = self.conn(index).and_then(|conn| conn.neighbour.network());
-        if network.is_some() {
-            let conns = self.conns.iter_mut().filter_map(ConnSlot::live_mut);
-            let alike = conns.filter(|conn| conn.neighbour.network() == network);
-            let used =
-                alike.fold(0_u32, |sum, conn| sum.saturating_add(conn.quota.refill(&shares)));
-            if used >= shares.network {
-                return false;
-            }
+        if network.is_some_and(|network| !self.network_has_room(network, &shares)) {
+            return false;
         }
         let Some(conn) = self.conn(index) else { return false };
         match conn.quota.take(&shares, origin) {
@@ -245,6 +239,27 @@ impl Core<'_> {
                 false
             }
         }
+    }
+
+    /// Returns whether the quota of a network has room. What networks with the same hash have taken is counted, and time
+    /// forgives it only where the count says that there is no room: then it is counted anew.
+    fn network_has_room(&mut self, network: [u8; 2], shares: &Shares) -> bool {
+        let Some(counted) = self.state.networks.get_mut(bucket(network)) else { return true };
+        if *counted < shares.network {
+            *counted = counted.saturating_add(1); // even if the neighbour itself has no room
+            return true;
+        }
+        *counted = 1; // with the one that comes
+        let mut used = 0_u32;
+        for conn in self.conns.iter_mut().filter_map(ConnSlot::live_mut) {
+            let Some(own) = conn.neighbour.network() else { continue };
+            if bucket(own) == bucket(network) {
+                let share = conn.quota.refill(shares);
+                *counted = counted.saturating_add(share);
+                used = used.saturating_add(if own == network { share } else { 0 });
+            }
+        }
+        used < shares.network
     }
 
     /// The way of a hit is the way of the push (0.4, 2.3). Only of a hit that went somewhere: else
@@ -367,4 +382,10 @@ impl Core<'_> {
     pub(super) fn conn(&mut self, index: usize) -> Option<&mut Connection> {
         self.conns.get_mut(index)?.conn.as_mut()
     }
+}
+
+/// Hashes a network.
+fn bucket(network: [u8; 2]) -> usize {
+    let [high, low] = network;
+    usize::from((high ^ low) & NETWORK_MASK)
 }

@@ -137,8 +137,8 @@ impl<S: ServentStorage> Servent<S> {
     /// [`ConfigError`] if the configuration contradicts itself.
     pub fn new(config: Config, mut storage: S) -> Result<Self, ConfigError> {
         config.validate()?;
-        storage.parts().clear();
-        Ok(Self { state: State::new(config), storage })
+        let index = storage.parts().clear();
+        Ok(Self { state: State::new(config, index), storage })
     }
 
     /// Returns the connections that `target` means, without those that closed in the meantime.
@@ -150,7 +150,7 @@ impl<S: ServentStorage> Servent<S> {
     /// Returns whether one more neighbour of that role may connect: whether to accept a handshake.
     #[must_use]
     pub fn has_room(&self, neighbour: Role) -> bool {
-        self.storage.parts_ref().has_room(&self.state.config, neighbour)
+        self.state.has_room(neighbour)
     }
 
     /// Returns whether it wants more ultrapeers: the value of the header `X-Ultrapeer-Needed`. A
@@ -188,5 +188,14 @@ impl<S: ServentStorage> Servent<S> {
 
     fn find(&self, conn: ConnId) -> Result<usize, NotConnected> {
         connection::find(self.storage.parts_ref().conns, conn).ok_or(NotConnected(conn))
+    }
+
+    /// Finds a connection to which something happens now.
+    #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
+    fn touched(&mut self, now: Duration, conn: ConnId) -> Result<usize, NotConnected> {
+        let index = self.find(conn)?;
+        self.advance_clock(now);
+        self.state.touch(index);
+        Ok(index)
     }
 }

@@ -45,6 +45,7 @@ impl Core<'_> {
                 conn.explore_due = true;
             }
         }
+        self.touch_all();
     }
 
     pub(super) fn learn_pong(&mut self, index: usize, hops: u8, pong: &Pong<'_>) {

@@ -82,6 +82,7 @@ impl Quota {
     pub(super) const FULL: Self = Self { used: 0, own: 0, queries: 0, step: 0 };
 
     /// Counts down what time has forgiven, and returns what is still in use.
+    #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
     pub(super) fn refill(&mut self, shares: &Shares) -> u32 {
         let elapsed = shares.step.wrapping_sub(self.step);
         let per_step = |share: u16| share.div_ceil(STEPS).saturating_mul(elapsed);

@@ -108,5 +108,6 @@ impl<S: ServentStorage> Servent<S> {
     pub fn limit_queries(&mut self, now: Duration, hops: u8) {
         self.advance_clock(now);
         self.state.hops_wanted = hops;
+        self.core().touch_all();
     }
 }

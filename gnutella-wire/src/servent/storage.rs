@@ -70,7 +70,7 @@ pub struct ServentPartsRef<'s> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the caller builds it, also in statics")]
 pub struct ServentSlots<C, R, H = [HostSlot; 0], Q = [QuerySlot; 0], T = [u8; 0]> {
-    /// One slot per connection.
+    /// One slot per connection; at most 65,534 are used.
     pub conns: C,
     /// One slot per remembered message.
     pub routes: R,

@@ -129,6 +129,7 @@ impl Core<'_> {
                 conn.table_out = Some(TableOut::begin(is_update, conn.neighbour.deflate));
             }
         }
+        self.touch_all();
     }
 
     /// Begins to send the table to a new neighbour. What changed since others were sent it follows as

@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 
-use super::connection::{count_conns, silence_deadline};
 use super::state::{Core, State};
 use super::storage::ServentPartsRef;
 use crate::hosts::HostCache;
@@ -27,12 +26,11 @@ impl Timer {
     /// Returns when the timer fires.
     pub(super) fn deadline(self, state: &State, parts: &ServentPartsRef<'_>) -> Option<Duration> {
         match self {
-            Self::Silence => silence_deadline(parts.conns),
+            Self::Silence => state.silence,
             Self::Query => Core::queries_wake(parts.queries),
             Self::Table => state.tables_due,
             Self::Dial => {
-                let peers = count_conns(parts.conns, false);
-                let wants_peers = !state.left && peers < state.config.target_peers;
+                let wants_peers = !state.left && state.peers < state.config.target_peers;
                 let hosts = HostCache::resume(state.config.address, parts.hosts);
                 let change = hosts.next_change(state.now, state.config.dial_timeout);
                 change.filter(|_| wants_peers)

@@ -3,7 +3,7 @@
 use super::connection::{ConnSlot, Connection, OWN, PongsDue};
 use super::event::CloseReason;
 use super::query_slot::{self, Ask};
-use super::state::Core;
+use super::state::{Active, Core};
 use super::table_out::{Following, TableOut};
 use super::tables;
 use super::vendor::Advice;
@@ -47,12 +47,13 @@ impl Core<'_> {
     ) -> Result<Option<Transmit>, BufferTooSmall> {
         let mut rng = self.state.rng;
         let fresh = fresh_guid(&mut rng);
-        let mut slots = self.conns.iter().enumerate();
-        let due = slots.find_map(|(at, slot)| Some((at, self.due(slot, fresh)?)));
+        let (active, due) = self.first_due(fresh);
         let Some((index, due)) = due else {
+            self.state.active = active;
             return self.ask_due().map(|ask| self.send_query(&ask, buf)).transpose();
         };
         let (len, next_piece) = self.write(index, due, fresh, buf)?; // failing changes nothing
+        self.state.active = active;
         self.state.rng = rng;
         if next_piece.is_some() {
             self.state.table_following = next_piece;
@@ -66,6 +67,21 @@ impl Core<'_> {
         };
         conn.mark_sent(due, next_piece.map(|following| following.next));
         Ok(Some(Transmit { conn: conn.id, len }))
+    }
+
+    /// Returns the first of the active connections that has something to send, and which are still active.
+    fn first_due(&self, fresh: Guid) -> (Active, Option<(usize, Due)>) {
+        let mut active = self.state.active;
+        for (at, slot) in self.conns.iter().enumerate().take(active.end).skip(active.start) {
+            if let Some(due) = self.due(slot, fresh) {
+                return (active, Some((at, due)));
+            }
+            let is_leaving = !slot.conn.is_empty() && slot.live().is_none(); // which is to be reported
+            if at == active.start && !is_leaving {
+                active.start = at.saturating_add(1);
+            }
+        }
+        (active, None)
     }
 
     #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device

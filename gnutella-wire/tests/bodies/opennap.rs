@@ -70,7 +70,7 @@ fn some_message(input: &mut Input<'_>) -> Message<'static> {
     let login = Login { nick, password: nick, port, client: name, link: LinkType(7) };
     let md5 = text("00");
     let file = File { name, md5, size: 1, bitrate: 2, frequency: 3, seconds: 4 };
-    match input.below(20) {
+    match input.below(23) {
         0..3 => Message::Login(login),
         3 | 4 => Message::Share(file),
         5 => Message::Unshare(name),
@@ -86,6 +86,9 @@ fn some_message(input: &mut Input<'_>) -> Message<'static> {
         16 => Message::AcceptFailed(wanted),
         17 => Message::PortError(nick),
         18 => Message::ShareFolder(Folder { path: nick, files: text("\"a.mp3\" 0 1 2 3 4") }),
+        19 => Message::Private(nick, name),
+        20 => Message::PingUser(nick),
+        21 => Message::Pong(nick),
         _ => Message::NickCheck(nick),
     }
 }

@@ -31,6 +31,8 @@ pub struct Behaviour {
     pub keep_alive: bool,
     /// Whether it has the Tiger tree: the right one, or that of another file.
     pub tree: Option<bool>,
+    /// What it answers instead of the tree: a head and a body.
+    pub no_tree: Option<Cow<'static, str>>,
     /// Until when it is busy, and the headers that it then sends.
     pub busy: Option<(Duration, &'static str)>,
     /// First and last byte of the part that it has, if not all.
@@ -52,6 +54,7 @@ impl Behaviour {
         most: None,
         keep_alive: true,
         tree: Some(true),
+        no_tree: None,
         busy: None,
         has: None,
         drops_after: None,
@@ -351,6 +354,9 @@ impl World {
         let keeps = behaviour.keep_alive;
         let closes = if keeps { "" } else { "Connection: close\r\n" };
         if matches!(request.resource, Resource::Tree(_)) {
+            if let Some(refusal) = &behaviour.no_tree {
+                return (refusal.as_bytes().to_vec(), keeps);
+            }
             let body = &self.tree;
             let len = body.len();
             let head = format!(

@@ -9,7 +9,7 @@
 //! | or, after 500, the sharer receives that of the user | 501 |
 
 use super::files::row;
-use super::slots::{Answer, Bytes, FileId, Name, Online, Reply, Row, WantedFile};
+use super::slots::{Answer, Bytes, FileId, Name, Nick, Online, Reply, Row, WantedFile};
 use super::state::Core;
 use crate::opennap::values::{NapAddress, Wanted};
 use crate::text::Text;
@@ -121,14 +121,19 @@ impl Core<'_> {
         }
     }
 
-    /// Handles 626: a user could not connect to another, which learns it.
-    pub(super) fn report_port(&mut self, at: u32, nick: Text<'_>) -> Option<Reply> {
+    /// Handles 626, 751 and 752: another user learns from whom it comes.
+    pub(super) fn relay(
+        &mut self,
+        at: u32,
+        nick: Text<'_>,
+        reply: fn(Nick) -> Reply,
+    ) -> Option<Reply> {
         let own = self.online_at(at)?.nick;
         let Some(other) = self.named(nick) else { return Some(Reply::Notice("no such user")) };
         if !self.user(other)?.replies.has_room() {
             return Some(Reply::Notice("that user does not read what is sent to it"));
         }
-        self.reply(other, Reply::PortError(own));
+        self.reply(other, reply(own));
         None
     }
 

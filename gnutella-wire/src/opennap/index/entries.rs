@@ -9,8 +9,10 @@ pub(super) const NONE: u32 = u32::MAX;
 
 /// Storage for one entry of the table of an index: 32 bytes.
 ///
-/// Every connection takes up to twelve of them, every file one and one for each of its words, up to 31.
+/// Every connection takes up to twelve of them, every file one and one for each of its words, up to 31. Aligned, so that none
+/// lies in two lines of a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(align(32))]
 pub struct EntrySlot {
     head: u32,  // of the chain with the number of this slot
     count: u32, // of the entries in that chain

@@ -38,7 +38,9 @@ impl Core<'_> {
     }
 
     fn share_named(&mut self, at: u32, name: Name, file: &File<'_>) -> Option<Reply> {
-        if let Some(old) = self.file_named(at, name.text()) {
+        let key = key::of_file(self.state.config.seed, at, name.text());
+        let words = WordKeys::of(self.state.config.seed, name.text());
+        if let Some(old) = self.file_keyed(key, at, name.text()) {
             self.update(old, file);
             return None;
         }
@@ -46,7 +48,6 @@ impl Core<'_> {
         if self.users.get_mut(usize::try_from(at).ok()?)?.user.as_mut().is_some_and(is_full) {
             return Some(Reply::Notice("you share too many files"));
         }
-        let words = WordKeys::of(self.state.config.seed, name.text());
         let needed = words.as_slice().len().saturating_add(1).saturating_add(self.state.reserved);
         let free = self.state.free_file;
         let file_at = if free == NONE { self.state.fresh_file } else { free };
@@ -62,16 +63,16 @@ impl Core<'_> {
         } else {
             self.state.free_file = next_free;
         }
-        self.insert(at, file_at, Row::new(at, name, file), &words);
+        let mut first = self.table().insert(key, file_at, NONE).unwrap_or(NONE);
+        for word in words.as_slice() {
+            first = self.table().insert(*word, file_at, first).unwrap_or(first);
+        }
+        self.insert(at, file_at, Row::new(at, name, file), first);
         None
     }
 
-    fn insert(&mut self, at: u32, file_at: u32, mut row: Row, words: &WordKeys) {
-        let file_key = key::of_file(self.state.config.seed, at, row.name.text());
-        let mut first = self.table().insert(file_key, file_at, NONE).unwrap_or(NONE);
-        for key in words.as_slice() {
-            first = self.table().insert(*key, file_at, first).unwrap_or(first);
-        }
+    /// Stores the row of a file, whose entries begin at `first`.
+    fn insert(&mut self, at: u32, file_at: u32, mut row: Row, first: u32) {
         self.state.stamp = self.state.stamp.wrapping_add(1);
         self.state.files = self.state.files.saturating_add(1);
         self.state.bytes = self.state.bytes.saturating_add(row.size().into());
@@ -141,9 +142,13 @@ impl Core<'_> {
 
     /// Returns the file of a user with that name.
     pub(super) fn file_named(&self, owner: u32, name: Text<'_>) -> Option<u32> {
-        let hash = key::of_file(self.state.config.seed, owner, name);
+        let key = key::of_file(self.state.config.seed, owner, name);
+        self.file_keyed(key, owner, name)
+    }
+
+    fn file_keyed(&self, key: u32, owner: u32, name: Text<'_>) -> Option<u32> {
         let is = |row: &&Row| row.owner == owner && row.name.text() == name;
-        find(self.entries, hash, |at| slot(self.files, at)?.row.as_ref().filter(is).map(|_| at))
+        find(self.entries, key, |at| slot(self.files, at)?.row.as_ref().filter(is).map(|_| at))
     }
 
     /// Returns the number of the file of a user with that name.

@@ -6,7 +6,7 @@ use crate::sip::Sip;
 use crate::text::Text;
 
 /// The most words of a name that are indexed: the last ones, as in `OpenNap` 0.36.
-pub(super) const MAX_WORDS: usize = 30;
+const MAX_WORDS: usize = 30;
 
 /// What a key names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -57,13 +57,32 @@ impl Core<'_> {
         None
     }
 
+    /// Handles 205: the words wait at their sender until they are sent on.
+    pub(super) fn send_private(
+        &mut self,
+        at: u32,
+        nick: Text<'_>,
+        text: Text<'_>,
+    ) -> Option<Reply> {
+        if self.named(nick).is_none() {
+            return Some(Reply::Notice("no such user"));
+        }
+        let Some((to, text)) = Bytes::new(nick).zip(Words::new(text)) else {
+            return Some(Reply::Notice("the message is too long"));
+        };
+        self.begin(at, &Listing::Private { to, text });
+        None
+    }
+
     fn begin(&mut self, at: u32, listing: &Listing) {
         if let Some(user) = self.user(at) {
             user.listing = Some(*listing);
         }
         match listing {
             Listing::Search(_) => self.state.searches.push(self.users, at),
-            Listing::Browse { .. } => self.state.lists.push(self.users, at),
+            Listing::Browse { .. } | Listing::Private { .. } => {
+                self.state.lists.push(self.users, at);
+            }
         }
     }
 
@@ -79,12 +98,16 @@ impl Core<'_> {
         }
         match old {
             Some(Listing::Search(_)) => self.state.searches.remove(self.users, at),
-            Some(Listing::Browse { .. }) => self.state.lists.remove(self.users, at),
+            Some(Listing::Browse { .. } | Listing::Private { .. }) => {
+                self.state.lists.remove(self.users, at);
+            }
             None => {}
         }
         match listing {
             Some(Listing::Search(_)) => self.state.searches.push(self.users, at),
-            Some(Listing::Browse { .. }) => self.state.lists.push(self.users, at),
+            Some(Listing::Browse { .. } | Listing::Private { .. }) => {
+                self.state.lists.push(self.users, at);
+            }
             None => {}
         }
     }

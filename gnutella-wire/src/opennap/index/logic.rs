@@ -25,7 +25,8 @@ impl Core<'_> {
         };
         let message = Message::from_frame(frame);
         let user = self.user(at)?;
-        let lists = matches!(message, Ok(Message::Search(_) | Message::Browse(_)));
+        let lists =
+            matches!(message, Ok(Message::Search(_) | Message::Browse(_) | Message::Private(..)));
         if !user.replies.has_room() || lists && user.listing.is_some() {
             return None; // first what is waiting has to go out
         }
@@ -102,7 +103,12 @@ impl Core<'_> {
                 self.decline(at, &wanted, None);
                 None
             }
-            Message::PortError(nick) => self.report_port(at, nick),
+            Message::PortError(nick) => self.relay(at, nick, Reply::PortError),
+            Message::PingUser(nick) => self.relay(at, nick, Reply::UserPing),
+            Message::Pong(nick) if self.named(nick).is_some() => {
+                self.relay(at, nick, Reply::UserPong)
+            }
+            Message::Private(nick, text) => self.send_private(at, nick, text),
             Message::HotlistAdd(nick) | Message::HotlistInit(nick) => self.watch(at, nick),
             Message::HotlistRemove(nick) => self.unwatch(at, nick),
             Message::SpeedRequest(nick) => {
@@ -117,9 +123,6 @@ impl Core<'_> {
                 Some(self.check(nick).map_or_else(|why| why, |_| Reply::NickFree))
             }
             Message::Other(frame) if frame.kind == Kind::RESUME => Some(Reply::ResumeEnd),
-            Message::Private(..) | Message::PingUser(_) => {
-                Some(Reply::Notice("this index delivers no messages"))
-            }
             Message::Other(frame) if frame.kind != Kind::LOGIN_OPTIONS => {
                 Some(Reply::Notice("this index does not support that"))
             }

@@ -34,10 +34,11 @@ pub(super) type Words = Bytes<MAX_WORDS>;
 
 /// Storage for one connection.
 #[derive(Debug, Clone, PartialEq)]
+#[repr(C)] // the links beside what every message changes
 pub struct UserSlot {
-    pub(super) user: Option<User>,
     pub(super) event: Option<IndexEvent>,
     links: [Link; LINKS],
+    pub(super) user: Option<User>,
 }
 
 /// Storage for one file.
@@ -80,22 +81,23 @@ impl FileSlot {
 }
 
 #[derive(Debug, Clone, PartialEq)]
+#[repr(C)] // what every message reads or changes lies together
 pub(super) struct User {
+    pub(super) deadline: Option<Duration>,
+    pub(super) wanted_until: Option<Duration>, // when the files that it wants are looked at
     pub(super) conn: ConnId,
     pub(super) ip: Ipv4Addr,
-    pub(super) entries: [u32; 3], // of its connection, its address, and its network
-    pub(super) online: Option<Online>,
-    pub(super) deadline: Option<Duration>,
-    pub(super) pinged: bool,
-    pub(super) ping_due: bool,
-    pub(super) replies: Replies,
-    pub(super) listing: Option<Listing>,
-    pub(super) refused: Option<(Nick, Name)>, // of a `Reply::Refused` in the queue
-    pub(super) hotlist: [Option<Watched>; HOTLIST],
-    pub(super) wanted: [Option<WantedFile>; WANTED],
-    pub(super) wanted_until: Option<Duration>, // when these are looked at
     pub(super) first_file: u32,
     pub(super) files: u32,
+    pub(super) pinged: bool,
+    pub(super) ping_due: bool,
+    pub(super) online: Option<Online>,
+    pub(super) replies: Replies,
+    pub(super) wanted: [Option<WantedFile>; WANTED],
+    pub(super) hotlist: [Option<Watched>; HOTLIST],
+    pub(super) entries: [u32; 3], // of its connection, its address, and its network
+    pub(super) listing: Option<Listing>,
+    pub(super) refused: Option<(Nick, Name)>, // of a `Reply::Refused` in the queue
 }
 
 /// The content of a login.
@@ -174,6 +176,9 @@ pub(super) enum Reply {
     Deliver(FileId, Online, NapAddress),
     AcceptFailed(FileId),
     PortError(Nick),
+    /// This user pings, or answers a ping.
+    UserPing(Nick),
+    UserPong(Nick),
     HotlistAck(Nick),
     HotlistError(Nick),
     Speed(Nick, LinkType),
@@ -181,12 +186,13 @@ pub(super) enum Reply {
     ResumeEnd,
 }
 
-/// An answer of many rows, which are looked up as they are sent.
+/// What is looked up as it is sent: an answer of many rows, or words for another user.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "without an allocator a search has no other place")]
 pub(super) enum Listing {
     Search(Search),
     Browse { owner: u32, nick: Nick, at: FileId },
+    Private { to: Nick, text: Words },
 }
 
 /// A search that is under way.
@@ -230,8 +236,8 @@ impl User {
         match (&self.online, self.pinged, &self.listing) {
             (None, ..) => UserState::Connected,
             (Some(_), true, _) => UserState::Pinged,
+            (Some(_), false, None | Some(Listing::Private { .. })) => UserState::LoggedIn,
             (Some(_), false, Some(_)) => UserState::Listing,
-            (Some(_), false, None) => UserState::LoggedIn,
         }
     }
 
@@ -334,8 +340,7 @@ impl<const N: usize> Bytes<N> {
     }
 
     pub(super) fn text(&self) -> Text<'_> {
-        let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
-        Text::new(bytes).unwrap_or_default()
+        Text::of_text(self.bytes.get(..usize::from(self.len)).unwrap_or_default())
     }
 }
 

@@ -85,8 +85,31 @@ impl Core<'_> {
         let Some((conn, listing)) = user.and_then(|user| Some((user.conn, user.listing?))) else {
             return Ok(None);
         };
+        if let Listing::Private { to, text } = listing {
+            return self.deliver_private(at, &to, text.text(), buf);
+        }
         let (len, listing) = self.write_browsed(&listing, buf)?;
         self.set_listing(at, listing);
+        Ok(Some(Transmit { conn, len }))
+    }
+
+    /// Writes the words of a user for another one.
+    fn deliver_private(
+        &mut self,
+        at: u32,
+        to: &Nick,
+        text: Text<'_>,
+        buf: &mut [u8],
+    ) -> Result<Option<Transmit>, BufferTooSmall> {
+        let from = self.online_at(at).map(|online| online.nick).unwrap_or(Nick::EMPTY);
+        let (receiver, message) = match self.named(to.text()) {
+            Some(receiver) => (receiver, Message::Private(from.text(), text)),
+            None => (at, Message::Notice(Text::new(b"no such user").unwrap_or_default())),
+        };
+        let user = slot(self.users, receiver).and_then(|slot| slot.user.as_ref());
+        let Some(conn) = user.map(|user| user.conn) else { return Ok(None) };
+        let len = message.encode(buf)?;
+        self.set_listing(at, None);
         Ok(Some(Transmit { conn, len }))
     }
 
@@ -218,6 +241,8 @@ impl Core<'_> {
             }),
             Reply::AcceptFailed(id) => return self.render_answer(*id, Answer::Failed, buf),
             Reply::PortError(nick) => Message::PortError(nick.text()),
+            Reply::UserPing(nick) => Message::PingUser(nick.text()),
+            Reply::UserPong(nick) => Message::Pong(nick.text()),
             Reply::HotlistAck(nick) => Message::HotlistAck(nick.text()),
             Reply::HotlistError(nick) => Message::HotlistError(nick.text()),
             Reply::Speed(nick, link) => Message::Speed(nick.text(), *link),

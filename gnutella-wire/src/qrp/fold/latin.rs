@@ -1,7 +1,10 @@
 //! Folding of Latin, and of the common accents of Greek and Cyrillic, with one string as table.
 
-/// The base letters of U+00C0 to U+024F; a dot where a character has none in ASCII.
-const EXTENDED: &[u8; 400] = b"\
+use super::is_in;
+
+/// The base letters of U+00A0 to U+024F; a dot where a character has none in ASCII.
+const EXTENDED: &[u8; 432] = b"\x20\
+    ....... .a.... ..23 ... 1o.....\
     AAAAAA.CEEEEIIII.NOOOOO..UUUUY..aaaaaa.ceeeeiiii.nooooo..uuuuy.y\
     AaAaAaCcCcCcCcDd..EeEeEeEeEeGgGgGgGgHh..IiIiIiIiI...JjKk.LlLlLl.\
     ...NnNnNn...OoOoOo..RrRrRrSsSsSsSsTtTt..UuUuUuUuUuUuWwYyYZzZzZzs\
@@ -21,23 +24,33 @@ const ADDITIONAL: &[u8; 256] = b"\
 
 /// Passes the parts of a character without its marks to `each`.
 pub(super) fn decompose(c: char, mut each: impl FnMut(char)) {
-    let text = match base(c).unwrap_or(c) {
-        '\u{DF}' | '\u{1E9E}' => "ss",
-        '\u{FB00}' => "ff",
-        '\u{FB01}' => "fi",
-        '\u{FB02}' => "fl",
-        '\u{FB03}' => "ffi",
-        '\u{FB04}' => "ffl",
-        '\u{FB05}' | '\u{FB06}' => "st",
-        '\u{132}' => "IJ",
-        '\u{133}' => "ij",
-        '\u{2116}' => "No",
-        '\u{2122}' => "TM",
-        '\u{2026}' => "...",
-        other => return each(other),
-    };
-    text.chars().for_each(each);
+    let c = base(c).unwrap_or(c);
+    let parts = LIGATURES.iter().find(|(whole, _)| u32::from(*whole) == u32::from(c));
+    match parts {
+        Some((_, parts)) => {
+            parts.iter().filter(|part| **part != 0).for_each(|part| each(char::from(*part)));
+        }
+        None => each(c),
+    }
 }
+
+/// Characters that are several letters, and these; 0 stands for none.
+const LIGATURES: [(u16, [u8; 3]); 14] = [
+    (0xDF, *b"ss\0"),
+    (0x1E9E, *b"ss\0"),
+    (0xFB00, *b"ff\0"),
+    (0xFB01, *b"fi\0"),
+    (0xFB02, *b"fl\0"),
+    (0xFB03, *b"ffi"),
+    (0xFB04, *b"ffl"),
+    (0xFB05, *b"st\0"),
+    (0xFB06, *b"st\0"),
+    (0x132, *b"IJ\0"),
+    (0x133, *b"ij\0"),
+    (0x2116, *b"No\0"),
+    (0x2122, *b"TM\0"),
+    (0x2026, *b"..."),
+];
 
 /// How far the lower case of a range of letters is: a number of characters, or one where capitals have even or odd
 /// numbers.
@@ -141,11 +154,7 @@ pub(super) fn is_letter(c: char) -> bool {
     match c {
         '\0'..='\x7F' => c.is_ascii_alphanumeric(),
         '\u{1F000}'..='\u{1FAFF}' => false,
-        _ => {
-            let code = u32::from(c);
-            let has = |first: u16, last: u16| (u32::from(first)..=u32::from(last)).contains(&code);
-            !SIGNS.iter().any(|(first, last)| has(*first, *last))
-        }
+        _ => !is_in(&SIGNS, c),
     }
 }
 
@@ -160,16 +169,11 @@ fn base(c: char) -> Option<char> {
     let shifted = |by: u32| char::from_u32(code.wrapping_sub(by));
     match c {
         '\0'..='\x7F' => Some(c),
-        '\u{C0}'..='\u{24F}' => of(EXTENDED, 0xC0),
+        '\u{A0}'..='\u{24F}' => of(EXTENDED, 0xA0),
         '\u{1E00}'..='\u{1EFF}' => of(ADDITIONAL, 0x1E00),
         '\u{FF01}'..='\u{FF5E}' => shifted(0xFEE0),
         '\u{2080}'..='\u{2089}' => shifted(0x2050),
         '\u{2070}' | '\u{2074}'..='\u{2079}' => shifted(0x2040),
-        '\u{B2}' | '\u{B3}' => shifted(0x80),
-        '\u{B9}' => Some('1'),
-        '\u{AA}' => Some('a'),
-        '\u{BA}' => Some('o'),
-        '\u{A0}' | '\u{A8}' | '\u{AF}' | '\u{B4}' | '\u{B8}' => Some(' '),
         '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' | '\u{3000}' => Some(' '),
         _ => greek_or_cyrillic(c),
     }

@@ -45,23 +45,35 @@ pub(super) fn compose(first: char, second: char) -> Option<char> {
     }
 }
 
+/// The ranges of accents and points: the first and the last.
+const MARKS: [(u16, u16); 16] = [
+    (0x300, 0x344),
+    (0x346, 0x36F),
+    (0x483, 0x489),
+    (0x591, 0x5BD),
+    (0x5BF, 0x5BF),
+    (0x5C1, 0x5C2),
+    (0x5C4, 0x5C5),
+    (0x5C7, 0x5C7),
+    (0x610, 0x61A),
+    (0x64B, 0x65F),
+    (0x670, 0x670),
+    (0x1AB0, 0x1AFF),
+    (0x1DC0, 0x1DFF),
+    (0x20D0, 0x20FF),
+    (0xFE00, 0xFE0F),
+    (0xFE20, 0xFE2F),
+];
+
 /// Returns whether a character is an accent or a point, which servents drop. Signs of Indic scripts
 /// and the voice marks of kana are not.
-pub(super) const fn is_mark(c: char) -> bool {
-    matches!(
-        c,
-        '\u{300}'..='\u{344}'
-            | '\u{346}'..='\u{36F}'
-            | '\u{483}'..='\u{489}'
-            | '\u{591}'..='\u{5BD}'
-            | '\u{5BF}' | '\u{5C1}' | '\u{5C2}' | '\u{5C4}' | '\u{5C5}' | '\u{5C7}'
-            | '\u{610}'..='\u{61A}'
-            | '\u{64B}'..='\u{65F}'
-            | '\u{670}'
-            | '\u{1AB0}'..='\u{1AFF}'
-            | '\u{1DC0}'..='\u{1DFF}'
-            | '\u{20D0}'..='\u{20FF}'
-            | '\u{FE00}'..='\u{FE0F}'
-            | '\u{FE20}'..='\u{FE2F}'
-    )
+pub(super) fn is_mark(c: char) -> bool {
+    is_in(&MARKS, c)
+}
+
+/// Returns whether a character lies in one of the ranges, each from its first to its last.
+#[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
+pub(super) fn is_in(ranges: &[(u16, u16)], c: char) -> bool {
+    let code = u32::from(c);
+    ranges.iter().any(|(first, last)| (u32::from(*first)..=u32::from(*last)).contains(&code))
 }

@@ -48,6 +48,10 @@ impl Core<'_> {
                     self.finish_body(index);
                     return Received::skip(len);
                 }
+                Chunk::Data(len) if body.kind == BodyKind::Discard => {
+                    self.end_discard(index); // it is longer than what is worth reading
+                    return Received::skip(len);
+                }
                 Chunk::Data(_) | Chunk::Malformed => {
                     self.close_failed(index, DownloadCloseReason::Malformed);
                     return Received::skip(bytes.len());
@@ -114,12 +118,24 @@ impl Core<'_> {
         body.is_useful |= is_useful || body.kind != BodyKind::Part;
         body.chunked = body.chunked.map(|chunked| chunked.advance(consumed));
         let is_complete = body.at >= body.end && body.chunked.is_none();
-        peer.deadline = deadline;
+        if body.kind != BodyKind::Discard {
+            peer.deadline = deadline; // what is not wanted has one for the whole
+        }
         if is_complete {
             self.finish_body(index);
         } else {
             self.close_superseded(index);
         }
+    }
+
+    /// Closes a connection instead of reading on what is not wanted.
+    fn end_discard(&mut self, index: usize) {
+        if let Some(peer) = self.peer(index)
+            && let Phase::Body(_, body) = &mut peer.phase
+        {
+            body.keep_alive = false;
+        }
+        self.finish_body(index);
     }
 
     /// The answer is complete: the connection is free, waits in a queue, or closes.

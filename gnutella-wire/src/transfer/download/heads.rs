@@ -4,7 +4,7 @@ use core::net::SocketAddrV4;
 
 use super::event::{DownloadCloseReason, SourceFault};
 use super::logic::Core;
-use super::slots::{Body, BodyKind, Phase, Place, Source, Wanted};
+use super::slots::{Body, BodyKind, Peer, Phase, Place, Source, Wanted};
 use crate::error::DecodeError;
 use crate::head::{Head, Value};
 use crate::http::{Queued, Response, Version, retry_after};
@@ -46,7 +46,10 @@ impl Core<'_> {
             self.close_failed(index, DownloadCloseReason::Malformed);
             return bytes.len();
         };
-        let answer = Answer { head, response, conn };
+        let answer = Answer { head, response, conn, closes: false };
+        if answer.is_interim() {
+            return bytes.len().saturating_sub(rest.len()); // the answer follows, in the same time
+        }
         match wanted {
             Wanted::Part => self.handle_answer(index, &answer),
             Wanted::Tree => self.handle_tree_answer(index, &answer),
@@ -136,34 +139,42 @@ impl Core<'_> {
         if let Some(peer) = self.peer(index) {
             peer.place = None;
         }
-        self.begin_body(index, answer, BodyKind::Part, first, end);
+        let chunked = answer.is_chunked().then_some(Chunked::Size);
+        let keep_alive = answer.keeps_alive();
+        let body =
+            Body { kind: BodyKind::Part, at: first, end, keep_alive, is_useful: false, chunked };
+        self.begin_body(index, answer.conn, body);
     }
 
-    fn begin_body(&mut self, index: usize, answer: &Answer<'_>, kind: BodyKind, at: u64, end: u64) {
+    fn begin_body(&mut self, index: usize, conn: ConnId, body: Body) {
         let deadline = self.after(self.state.config.stall_timeout);
-        let keep_alive = answer.keeps_alive();
-        let is_useful = kind != BodyKind::Part;
-        let in_chunks = kind == BodyKind::Part && answer.is_chunked();
-        let chunked = in_chunks.then_some(Chunked::Size);
         let Some(peer) = self.peer(index) else { return };
-        peer.phase =
-            Phase::Body(answer.conn, Body { kind, at, end, keep_alive, is_useful, chunked });
+        peer.phase = Phase::Body(conn, body);
         peer.deadline = deadline;
-        if at >= end && !in_chunks {
+        if body.at >= body.end && body.chunked.is_none() {
             self.finish_body(index);
         }
     }
 
-    /// Reads the text of a refusal, or closes.
+    /// Skips the body of an answer that is not wanted, so that the connection stays usable, or closes if it is too long or has
+    /// no end.
     fn discard_body(&mut self, index: usize, answer: &Answer<'_>) {
-        match answer.response.length {
-            Some(length) if length <= MAX_REFUSAL && !answer.is_encoded() => {
-                self.begin_body(index, answer, BodyKind::Discard, 0, length);
-            }
-            _ => {
-                self.begin_body(index, &answer.without_keep_alive(), BodyKind::Discard, 0, 0);
-            }
-        }
+        let keep_alive = answer.keeps_alive();
+        let chunked = Some(Chunked::Size);
+        let body = Body {
+            kind: BodyKind::Discard,
+            at: 0,
+            end: 0,
+            keep_alive,
+            is_useful: true,
+            chunked: None,
+        };
+        let body = match answer.framing() {
+            Framing::Length(end) if end <= MAX_REFUSAL => Body { end, ..body },
+            Framing::Chunked => Body { end: MAX_REFUSAL, chunked, ..body },
+            Framing::Length(_) | Framing::UntilClose => Body { keep_alive: false, ..body },
+        };
+        self.begin_body(index, answer.conn, body);
     }
 
     /// 503: a place in a queue, or a time to try again.
@@ -185,12 +196,16 @@ impl Core<'_> {
             peer.place = Some(place);
             peer.failures = 0;
         }
-        // Without a place nothing is gained by keeping the connection.
-        if has_place {
-            self.discard_body(index, answer);
-        } else {
-            self.begin_body(index, &answer.without_keep_alive(), BodyKind::Discard, 0, 0);
-        }
+        // Without a place, a connection is kept only if the wait is short and no other source needs it.
+        let keeps = has_place || wait <= config.keep_alive && self.has_free_connection();
+        self.discard_body(index, &Answer { closes: !keeps, ..*answer });
+    }
+
+    /// Returns whether another source could be connected besides those that are.
+    fn has_free_connection(&self) -> bool {
+        let peers = self.sources.iter().filter_map(|slot| slot.peer.as_ref());
+        peers.filter(|peer| Peer::is_connecting(peer)).count()
+            < self.state.config.max_connections.into()
     }
 
     /// 416: the source has other parts, or none yet.
@@ -217,15 +232,24 @@ impl Core<'_> {
         let media = answer.head.items("Content-Type").next();
         let is_raw = media.is_some_and(|media| media.is("application/tigertree-breadthfirst"));
         let length = answer.response.length.filter(|length| *length <= MAX_TREE);
-        match (answer.response.status, length) {
-            (200, Some(length)) if !answer.is_encoded() => {
-                if is_raw && self.begin_raw_tree(length / 24).is_err() {
-                    return self.refuse_tree(index);
-                }
-                self.begin_body(index, answer, BodyKind::Tree, 0, length);
-            }
-            _ => self.refuse_tree(index),
+        let length = length.filter(|_| answer.response.status == 200 && !answer.is_encoded());
+        let Some(end) = length else { return self.decline_tree(index, answer) };
+        if is_raw && self.begin_raw_tree(end / 24).is_err() {
+            return self.decline_tree(index, answer);
         }
+        let keep_alive = answer.keeps_alive();
+        let body =
+            Body { kind: BodyKind::Tree, at: 0, end, keep_alive, is_useful: true, chunked: None };
+        self.begin_body(index, answer.conn, body);
+    }
+
+    /// The source does not send its tree. It is asked for the file on the same connection.
+    fn decline_tree(&mut self, index: usize, answer: &Answer<'_>) {
+        if let Some(peer) = self.peer(index) {
+            peer.tree_failed = true;
+        }
+        self.tree_interrupted(index);
+        self.discard_body(index, answer);
     }
 }
 
@@ -235,14 +259,41 @@ struct Answer<'a> {
     head: Head<'a>,
     response: Response<'a>,
     conn: ConnId,
+    closes: bool, // whatever it says
+}
+
+/// How the end of a body is found (RFC 9112, 6.3).
+#[derive(Clone, Copy)]
+enum Framing {
+    Length(u64),
+    Chunked,
+    UntilClose,
 }
 
 impl Answer<'_> {
+    /// Returns whether another head follows instead of a body: 1xx, but 101, after which it is no longer HTTP.
+    const fn is_interim(&self) -> bool {
+        matches!(self.response.status, 100 | 102..=199)
+    }
+
+    fn framing(&self) -> Framing {
+        if matches!(self.response.status, 204 | 304) {
+            return Framing::Length(0);
+        }
+        let codings = || self.head.items("Transfer-Encoding").filter(|item| !item.is("identity"));
+        let chunks = codings().filter(|item| item.is("chunked")).count();
+        match codings().last() {
+            Some(last) if last.is("chunked") && chunks == 1 => Framing::Chunked,
+            Some(_) => Framing::UntilClose,
+            None => self.response.length.map_or(Framing::UntilClose, Framing::Length),
+        }
+    }
+
     fn keeps_alive(&self) -> bool {
-        let closes = self.head.has_item("Connection", "close");
+        let closes = self.closes || self.head.has_item("Connection", "close");
         let keeps = self.head.has_item("Connection", "keep-alive");
-        let is_new = self.response.version == Version::Http11 && !closes;
-        (self.response.length.is_some() || self.is_chunked()) && (keeps || is_new)
+        let is_new = self.response.version == Version::Http11;
+        !matches!(self.framing(), Framing::UntilClose) && !closes && (keeps || is_new)
     }
 
     /// Returns whether the body is not the bytes themselves; nothing of that kind was asked for.
@@ -262,10 +313,6 @@ impl Answer<'_> {
             self.head.items("Transfer-Encoding").filter(|item| item.is("chunked")).count() < 2;
         once && self.head.items("Transfer-Encoding").all(known)
             && self.head.items("Content-Encoding").all(|item| item.is("identity"))
-    }
-
-    fn without_keep_alive(&self) -> Self {
-        Self { response: Response { length: None, ..self.response }, ..*self }
     }
 }
 

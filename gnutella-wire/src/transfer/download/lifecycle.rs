@@ -135,6 +135,8 @@ impl Core<'_> {
     pub(super) fn closed(&mut self, conn: ConnId) {
         let Some(index) = self.find_conn(conn) else { return };
         let Some(peer) = self.peer(index) else { return };
+        // A place in a queue, or a time to try again, outlives the connection.
+        let poll_at = peer.deadline.filter(|_| matches!(peer.phase, Phase::Queued(_)));
         let was_useful = match peer.phase {
             Phase::Body(_, body) => body.is_useful,
             Phase::Head(..) => false,
@@ -143,6 +145,9 @@ impl Core<'_> {
         self.tree_interrupted(index);
         if was_useful {
             self.retry_at_once(index);
+            if let Some(peer) = self.peer(index) {
+                peer.deadline = poll_at;
+            }
         } else {
             self.failed(index);
         }
