@@ -4,7 +4,11 @@
 set -euo pipefail
 root=target/interop-rqbit
 if [ ! -x "$root/bin/rqbit" ]; then
-    cargo install rqbit --version 9.1.0 --locked --no-default-features --features rust-tls --root "$root"
+    if ! pkg-config --exists openssl; then
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libssl-dev pkg-config
+    fi
+    cargo install rqbit --version 9.1.0 --locked --no-default-features --features default-tls --root "$root"
 fi
 export INTEROP_RQBIT="$PWD/$root/bin/rqbit"
 exec .ci/steps/87-bittorrent-interop.sh rqbit

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 
 import libtorrent as lt
 
@@ -1033,10 +1034,11 @@ def rtorrent_leeches():
 
 def rqbit(home, torrent, into, *words, utp=False):
     """rqbit with our trackers alone: no DHT, no local discovery, over TCP or over uTP."""
+    port = free_port()  # without --announce-port it announces another
     only_utp = ["--experimental-enable-utp-listen", "--disable-tcp-listen", "--disable-tcp-connect"]
     options = [
         "--disable-dht", "--disable-lsd", "--disable-upnp-port-forward", "--ipv4-only", "--listen-ip", "127.0.0.1",
-        "--listen-port", free_port(), "--tracker-refresh-interval", "2s", *(only_utp if utp else []),
+        "--listen-port", port, "--announce-port", port, "--tracker-refresh-interval", "2s", *(only_utp if utp else []),
     ]
     words = ["download", "--disable-http-api", "--overwrite", "--output-folder", into, *words, torrent]
     return Program(RQBIT, *options, *words, cwd=home)
@@ -1052,7 +1054,8 @@ def tracked(name, *words):
     words = ["make", path, "--out", torrent, "--piece-len", 262_144, "--tracker", url, *words]
     with ours("torrent", *words, cwd=home) as make:
         make.done()
-    return program, torrent, make.output().split("magnet     ")[1].split()[0]
+    link = make.output().split("magnet     ")[1].split()[0]
+    return program, torrent, f"{link}&tr={urllib.parse.quote(url, safe='')}"
 
 
 def rqbit_seeds_ours_leeches(name, *make, get=(), utp=False):

@@ -9,7 +9,8 @@ use super::config::UtpConfig;
 use super::cookie::{self, Syn};
 use super::cursor::ConnMut;
 use super::event::{CloseReason, DatagramError, Transmit, UtpEvent};
-use super::packet::{Extensions, Packet, PacketKind};
+use super::packet::{Packet, PacketKind};
+use super::reply::{Reply, reply_is_useful, reset, reset_of};
 use super::slot::{Connection, Phase, UtpSlot, micros};
 use super::storage::UtpParts;
 use crate::error::{BufferTooSmall, Full};
@@ -41,17 +42,6 @@ pub(super) struct Core {
     ended: Deque<(SocketAddr, u16), ENDED>,
     /// The connection that transmits next.
     turn: usize,
-}
-
-/// An answer to a packet without a connection. It is as short as a packet can be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Reply {
-    to: SocketAddr,
-    kind: PacketKind,
-    connection: u16,
-    seq: u16,
-    ack: u16,
-    difference: u32,
 }
 
 impl Core {
@@ -355,52 +345,6 @@ impl View<'_> {
             }
         }
     }
-}
-
-impl Reply {
-    fn write(self, now: Duration, window: usize, buf: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        let packet = Packet {
-            kind: self.kind,
-            connection: self.connection,
-            timestamp: micros(now),
-            difference: self.difference,
-            window: u32::try_from(window).unwrap_or(u32::MAX),
-            seq: self.seq,
-            ack: self.ack,
-            extensions: Extensions::NONE,
-            payload: &[],
-        };
-        packet.encode(buf)
-    }
-}
-
-/// A RESET names the packet that has no connection.
-fn reset(now: Duration, from: SocketAddr, packet: &Packet<'_>) -> Reply {
-    Reply {
-        to: from,
-        kind: PacketKind::Reset,
-        connection: packet.connection,
-        seq: 0,
-        ack: packet.seq,
-        difference: micros(now).wrapping_sub(packet.timestamp).max(1),
-    }
-}
-
-/// A RESET of a connection that the peer knows.
-const fn reset_of(conn: &Connection) -> Reply {
-    Reply {
-        to: conn.addr,
-        kind: PacketKind::Reset,
-        connection: conn.send_id,
-        seq: conn.outgoing.next,
-        ack: conn.incoming.ack,
-        difference: conn.incoming.difference,
-    }
-}
-
-/// Returns whether the peer knows the connection, so that a RESET says something to it.
-fn reply_is_useful(conn: &Connection) -> bool {
-    conn.phase != Phase::SynDue
 }
 
 fn take_event(conn: &mut Connection) -> Option<UtpEvent> {

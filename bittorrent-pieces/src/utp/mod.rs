@@ -26,6 +26,7 @@ mod inner;
 mod mtu;
 mod packet;
 mod receive;
+mod reply;
 mod ring;
 mod rtt;
 mod slot;

@@ -10,8 +10,12 @@ use crate::error::BufferTooSmall;
 pub(super) const HEADER_LEN: usize = 20;
 /// The number of the extension that acknowledges single packets.
 const SACK: u8 = 1;
+/// The number of the extension with bits for features, eight bytes, of which none is in use.
+const BITS: u8 = 2;
 /// The number of extensions that only lengthen a packet. Receivers skip numbers that they do not know (BEP 29).
 const PADDING: u8 = 0xFF;
+/// The shortest padding in bytes: the extension [`BITS`]. libutp takes no packet for uTP whose first extension is above 2.
+pub(super) const MIN_PADDING: usize = 10;
 /// The longest extension in bytes, with its own header.
 const MAX_EXTENSION_LEN: usize = 257;
 const VERSION: u8 = 1;
@@ -243,7 +247,7 @@ impl<'a> Extensions<'a> {
 
     /// Returns what announces that padding follows the header; see [`write_padding`].
     pub(super) const fn padding() -> Self {
-        Self::one(PADDING, &[])
+        Self::one(BITS, &[])
     }
 
     /// Returns the extensions one by one.
@@ -267,13 +271,26 @@ impl<'a> Extensions<'a> {
     }
 }
 
-/// Fills a region of at least two bytes with extensions that receivers skip.
+/// Returns the length of padding of at most this many bytes: 0, or 10 and more.
+pub(super) const fn padding_len(most: usize) -> usize {
+    match most {
+        0..MIN_PADDING => 0,
+        11 => MIN_PADDING, // one byte is too short for another extension
+        _ => most,
+    }
+}
+
+/// Fills a region of a [`padding_len`] with extensions that receivers skip.
 pub(super) fn write_padding(out: &mut [u8]) {
-    let mut rest = out;
+    let (bits, mut rest) = out.split_at_mut(MIN_PADDING.min(out.len()));
+    bits.fill(0);
+    if let [next, len, ..] = bits {
+        *next = if rest.is_empty() { 0 } else { PADDING };
+        *len = 8;
+    }
     while !rest.is_empty() {
         let all = rest.len();
         let len = all.min(MAX_EXTENSION_LEN);
-        // One byte would be too short for another extension.
         let len = if all.saturating_sub(len) == 1 { len.saturating_sub(1) } else { len };
         let (extension, behind) = rest.split_at_mut(len);
         extension.fill(0);
@@ -348,8 +365,8 @@ mod tests {
 
     #[test]
     fn padding_of_any_length_is_skipped() {
-        let header = [1, PADDING, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0];
-        for len in 2..1_000 {
+        let header = [1, BITS, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0];
+        for len in (0..1_000).map(padding_len).filter(|len| *len > 0) {
             let mut padding = [0xAA; 1_000];
             let (padding, _) = padding.split_at_mut(len);
             write_padding(padding);
@@ -357,7 +374,9 @@ mod tests {
                 header.iter().chain(&*padding).chain(b"data").copied().collect();
             let packet = Packet::decode(&datagram).expect("whole extensions");
             assert_eq!(packet.payload, b"data", "{len}");
-            assert!(packet.extensions.iter().all(|extension| extension.number == PADDING));
+            let mut extensions = packet.extensions.iter();
+            assert_eq!(extensions.next(), Some(Extension { number: BITS, bytes: &[0; 8] }));
+            assert!(extensions.all(|extension| extension.number == PADDING));
             assert_eq!(packet.sack(), None);
         }
     }

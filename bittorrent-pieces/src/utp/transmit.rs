@@ -1,7 +1,7 @@
 //! The next datagram of a connection.
 
 use super::cursor::ConnMut;
-use super::packet::{Extensions, HEADER_LEN, Packet, PacketKind, write_padding};
+use super::packet::{Extensions, HEADER_LEN, Packet, PacketKind, padding_len, write_padding};
 use super::ring;
 use super::slot::{PacketSlot, PacketState, Phase, micros, millis};
 use crate::error::BufferTooSmall;
@@ -195,7 +195,7 @@ impl ConnMut<'_> {
             nth: outgoing.packets(),
             first_byte,
             len,
-            padding: probe.map_or(0, |probe| probe.saturating_sub(unpadded)),
+            padding: probe.map_or(0, |probe| padding_len(probe.saturating_sub(unpadded))),
             probe: probe.is_some(),
             again: false,
         };

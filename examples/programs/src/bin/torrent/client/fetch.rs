@@ -31,6 +31,8 @@ const KEPT: usize = 4 << 20;
 
 /// How long without any progress the peers of a hybrid torrent may take for its piece layers. Version 1 needs none.
 const HYBRID_PATIENCE: Duration = Duration::from_secs(15);
+/// And how long if no peer has upgraded its connection to version 2.
+const UPGRADE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is known of a torrent before its info dictionary and its piece layers are here.
 pub struct Target<'a> {
@@ -169,7 +171,9 @@ impl<'a> Fetch<'a> {
             return Ok(true);
         }
         let since = net.now().saturating_sub(self.progressed);
-        if self.optional && !self.todo.is_empty() && since >= HYBRID_PATIENCE {
+        let upgraded = self.kept.keys().any(|conn| self.machine.is_upgraded(*conn));
+        let patience = if upgraded { HYBRID_PATIENCE } else { UPGRADE_PATIENCE };
+        if self.optional && !self.todo.is_empty() && since >= patience {
             self.todo.clear();
             self.layer = None;
             let text = "no peer sent the hashes of version 2; version 1 is enough";

@@ -112,7 +112,9 @@ impl Store {
             swarm.completed = swarm.completed.saturating_add(1);
         }
         let want = announce.num_want.map_or(50, |want| want as usize).min(TOLD);
-        Ok(swarm.tell(addr, want, announce.left == 0))
+        // A client that has only a magnet link may start with 0 bytes left, since it does not know the length.
+        let needs_no_seeds = announce.left == 0 && announce.event != AnnounceEvent::Started;
+        Ok(swarm.tell(addr, want, needs_no_seeds))
     }
 
     /// Adds a peer, or notes that it is still there. A torrent or an address that has its share gets no more.
@@ -248,11 +250,11 @@ impl Swarm {
     }
 
     /// Returns some peers from a random one on; a seed needs no seeds.
-    fn tell(&self, to: SocketAddr, want: usize, seeds: bool) -> Told {
+    fn tell(&self, to: SocketAddr, want: usize, needs_no_seeds: bool) -> Told {
         let len = self.peers.len().max(1);
         let start = u32::from_le_bytes(random()) as usize % len;
         let others = self.peers.iter().cycle().skip(start).take(self.peers.len());
-        let others = others.filter(|(addr, peer)| **addr != to && !(seeds && peer.seeds));
+        let others = others.filter(|(addr, peer)| **addr != to && !(needs_no_seeds && peer.seeds));
         let mut v4 = Vec::new();
         let mut v6 = Vec::new();
         for (addr, _) in others.take(want) {
@@ -286,6 +288,21 @@ mod tests {
         let mut store = Store::new(Duration::from_secs(60));
         assert!(announce(&mut store, [10, 0, 0, 1], 0).is_err());
         assert_eq!(announce(&mut store, [10, 0, 0, 2], 1), Ok(0));
+    }
+
+    #[test]
+    fn a_seed_gets_no_seeds_but_at_its_start() {
+        let mut store = Store::new(Duration::from_secs(60));
+        let mut seed = Announce::started(InfoHash([1; 20]), PeerId([2; 20]), 1, 0);
+        store.announce([10, 0, 0, 1].into(), &seed).unwrap();
+        let mut told = |seed: &Announce| {
+            store.announce([10, 0, 0, 2].into(), seed).map(|told| told.v4.len() / 6)
+        };
+        assert_eq!(told(&seed), Ok(1), "it may have a magnet link alone");
+        seed.event = AnnounceEvent::None;
+        assert_eq!(told(&seed), Ok(0));
+        seed.left = 1;
+        assert_eq!(told(&seed), Ok(1));
     }
 
     #[test]
