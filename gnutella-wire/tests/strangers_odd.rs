@@ -150,7 +150,7 @@ fn answers_that_are_something_else() {
         &["HTTP/1.1 206 OK", "Content-Range: bytes 0-999/300000", "Content-Encoding: gzip"],
         &["ICY 200 OK"],
     ];
-    for lines in rows[..].iter() {
+    for lines in rows {
         let (of_file, closed) = answered(lines);
         assert_eq!(of_file, malformed.0, "{lines:?}");
         assert!(closed.is_some(), "{lines:?}");
