@@ -4,7 +4,7 @@
 //! the polls that follow it until they return nothing, in nanoseconds of the thread's own time: the best of five rounds.
 //!
 //! - idle polls: `poll_transmit`, `poll_event` and `poll_timeout`, when nothing is due.
-//! - poll_timeout: alone.
+//! - `poll_timeout`: alone.
 //! - ping: one of an ultrapeer, answered with an own pong.
 //! - hit: one that goes back the way of its query.
 //! - known: a query that came before, which is dropped.

@@ -347,6 +347,16 @@ pub(crate) fn write_headers(w: &mut Writer<'_>, headers: &[Header<'_>]) {
     w.bytes(b"\r\n");
 }
 
+/// Returns the length of the empty lines at the front, which are to be passed over before a head (RFC 9112, 2.2).
+#[cfg(feature = "transfer")]
+pub(crate) fn empty_lines(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    while let [b'\n', after @ ..] | [b'\r', b'\n', after @ ..] = rest {
+        rest = after;
+    }
+    bytes.len().saturating_sub(rest.len())
+}
+
 /// Returns the first line without its end, and what follows; `None` if it does not end.
 pub(crate) fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = bytes.iter().position(|byte| *byte == b'\n')?;

@@ -406,7 +406,7 @@ fn bodies_that_are_not_wanted_keep_the_connection() {
 /// What has no end, or is too long, or is malformed, costs the connection. The source is asked again on another.
 #[test]
 fn bodies_that_are_not_wanted_have_a_bound() {
-    let long = [&b"20000\r\n"[..], &[b'x'; 0x20000], b"\r\n0\r\n\r\n"].concat();
+    let long = [&b"20000\r\n"[..], &vec![b'x'; 0x20000], b"\r\n0\r\n\r\n"].concat();
     let busy = "HTTP/1.1 503 Busy";
     let chunked = "Transfer-Encoding: chunked";
     let refusals: &[(&[&str], &[u8])] = &[

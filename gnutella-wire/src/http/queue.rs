@@ -86,8 +86,8 @@ impl<'a> Queued<'a> {
 #[must_use]
 pub fn retry_after(head: &Head<'_>) -> Option<Duration> {
     let value = head.header("Retry-After")?;
-    if let Some(seconds) = value.parse::<u32>() {
-        return Some(Duration::from_secs(seconds.into()));
+    if let Some(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
     }
     let at = date::seconds(value.as_str()?)?;
     let sent = date::seconds(head.header("Date")?.as_str()?)?;

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// Which bytes are asked for: `Range: bytes=..`. Only a single range; of several none is read.
+/// Which bytes are asked for: `Range: bytes=..`. Of several the first is read, as gtk-gnutella does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Range {
     /// `bytes=5-`: from this byte to the end.
@@ -28,7 +28,7 @@ impl Range {
     /// Reads the value of a `Range` header.
     #[must_use]
     pub fn decode(value: &str) -> Option<Self> {
-        let (first, last) = after_unit(value)?.split_once('-')?;
+        let (first, last) = after_unit(value)?.split(',').next()?.split_once('-')?;
         match (first.trim(), last.trim()) {
             ("", last) => Some(Self::Last(number(last)?)),
             (first, "") => Some(Self::From(number(first)?)),

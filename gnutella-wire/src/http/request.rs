@@ -14,6 +14,7 @@ use crate::writer::Writer;
 
 const GET: &str = "/get/"; // then the index, a slash, the name; in 0.4 one more slash
 const N2R: &str = "/uri-res/N2R?"; // then a URN
+const SCHEME: &[u8] = b"http://";
 const N2X: &str = "/uri-res/N2X?"; // then a URN
 
 /// Asks for a file.
@@ -128,7 +129,8 @@ fn split(line: &[u8]) -> Option<(Method, Resource<'_>, Version)> {
     };
     let mut words = words.next()?.rsplitn(2, is_space);
     let version = core::str::from_utf8(words.next()?).ok()?;
-    Some((method, Resource::decode(words.next()?), Version::decode(version)?))
+    let path = without_host(words.next()?.trim_ascii());
+    Some((method, Resource::decode(path), Version::decode(version)?))
 }
 
 impl<'a> Resource<'a> {
@@ -149,9 +151,20 @@ impl<'a> Resource<'a> {
     }
 }
 
+/// Cuts off the scheme and the host that a request through a proxy has before its path (RFC 9112, 3.2.2).
+fn without_host(path: &[u8]) -> &[u8] {
+    let Some((scheme, rest)) = path.split_at_checked(SCHEME.len()) else { return path };
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
+        return path;
+    }
+    let slash = rest.iter().position(|byte| *byte == b'/');
+    slash.and_then(|slash| rest.get(slash..)).unwrap_or(b"/")
+}
+
 fn after<'a>(path: &'a [u8], prefix: &str) -> Option<&'a str> {
-    let urn = path.strip_prefix(prefix.as_bytes())?;
-    core::str::from_utf8(urn).ok()
+    let (start, urn) = path.split_at_checked(prefix.len())?;
+    let is_prefix = start.eq_ignore_ascii_case(prefix.as_bytes());
+    core::str::from_utf8(urn).ok().filter(|_| is_prefix)
 }
 
 /// The request line, without its end.

@@ -108,6 +108,15 @@ pub enum Message<'a> {
     Other(Frame<'a>),
 }
 
+/// Cuts off a NUL or a line end, which some programs send behind the fields.
+fn without_end(data: &[u8]) -> &[u8] {
+    let mut data = data;
+    while let [before @ .., b'\0' | b'\r' | b'\n'] = data {
+        data = before;
+    }
+    data
+}
+
 impl<'a> Message<'a> {
     /// Reads the first message and returns it with the bytes after it.
     ///
@@ -129,7 +138,7 @@ impl<'a> Message<'a> {
     }
 
     fn read(frame: Frame<'a>) -> Option<Self> {
-        let mut fields = Fields::new(frame.data);
+        let mut fields = Fields::new(without_end(frame.data));
         let all = fields;
         Some(match frame.kind {
             Kind::ERROR => Self::Error(fields.rest()?),

@@ -63,7 +63,7 @@ impl Neighbour {
             Some(_) => Role::Leaf,
         };
         let listens = ["Listen-IP", "X-My-Address", "Node", "X-Node"];
-        let listens = listens.into_iter().find_map(|name| head.header(name)?.address());
+        let listens = listens.into_iter().find_map(|name| head.addresses(name).next());
         let degree = head.header("X-Degree").and_then(Value::number);
         Self {
             role,

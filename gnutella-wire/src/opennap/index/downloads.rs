@@ -121,7 +121,7 @@ impl Core<'_> {
         }
     }
 
-    /// Handles 626, 751 and 752: another user learns from whom it comes.
+    /// Handles 626, 751 and 752: sends the nick of this user to another one.
     pub(super) fn relay(
         &mut self,
         at: u32,

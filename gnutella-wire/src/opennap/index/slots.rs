@@ -188,7 +188,6 @@ pub(super) enum Reply {
 
 /// What is looked up as it is sent: an answer of many rows, or words for another user.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "without an allocator a search has no other place")]
 pub(super) enum Listing {
     Search(Search),
     Browse { owner: u32, nick: Nick, at: FileId },

@@ -101,7 +101,7 @@ impl Core<'_> {
         text: Text<'_>,
         buf: &mut [u8],
     ) -> Result<Option<Transmit>, BufferTooSmall> {
-        let from = self.online_at(at).map(|online| online.nick).unwrap_or(Nick::EMPTY);
+        let from = self.online_at(at).map_or(Nick::EMPTY, |online| online.nick);
         let (receiver, message) = match self.named(to.text()) {
             Some(receiver) => (receiver, Message::Private(from.text(), text)),
             None => (at, Message::Notice(Text::new(b"no such user").unwrap_or_default())),

@@ -159,7 +159,6 @@ pub(super) fn is_letter(c: char) -> bool {
 }
 
 /// Returns the one character that remains without marks, width or height.
-#[expect(clippy::match_same_arms, reason = "one arm for each script")]
 fn base(c: char) -> Option<char> {
     let code = u32::from(c);
     let of = |table: &[u8], first: u32| {

@@ -3,6 +3,7 @@
 use super::event::{DownloadCloseReason, Piece};
 use super::logic::Core;
 use super::slots::{Body, BodyKind, Phase};
+use crate::head::empty_lines;
 use crate::machine::{ConnId, Received};
 use crate::transfer::chunked::{Chunk, Chunked};
 
@@ -18,6 +19,10 @@ impl Core<'_> {
         }
         match self.peer(index).map(|peer| peer.phase) {
             Some(Phase::Head(_, wanted)) => {
+                let empty = empty_lines(bytes);
+                if empty > 0 {
+                    return Received::skip(empty); // the deadline stays
+                }
                 Received::skip(self.handle_head(index, conn, wanted, bytes))
             }
             Some(Phase::Body(_, body)) => self.handle_body(index, body, bytes),

@@ -133,6 +133,9 @@ impl Core<'_> {
         let length = length.filter(|_| !answer.is_chunked()); // which then counts for nothing
         let end = length.map_or(end, |length| end.min(first.saturating_add(length)));
         let is_longer = length.is_some_and(|length| first.saturating_add(length) > end);
+        if answer.is_multipart() {
+            return self.close_failed(index, DownloadCloseReason::Malformed);
+        }
         if first >= asked_end || end <= asked || end > size || is_longer || !answer.is_readable() {
             return self.close_failed(index, DownloadCloseReason::Malformed);
         }
@@ -300,6 +303,12 @@ impl Answer<'_> {
     fn is_encoded(&self) -> bool {
         let is_plain = |name: &str, plain: &str| self.head.items(name).all(|item| item.is(plain));
         !is_plain("Transfer-Encoding", "identity") || !is_plain("Content-Encoding", "identity")
+    }
+
+    /// Returns whether the body is several parts with heads of their own, which nothing asked for.
+    fn is_multipart(&self) -> bool {
+        let has_range = self.response.range.is_some();
+        !has_range && self.head.has_item("Content-Type", "multipart/byteranges")
     }
 
     fn is_chunked(&self) -> bool {

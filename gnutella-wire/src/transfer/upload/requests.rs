@@ -4,7 +4,7 @@ use super::event::{Asked, UploadCloseReason};
 use super::logic::Core;
 use super::slots::{Phase, UploadSlot, Wish};
 use crate::error::{BufferTooSmall, DecodeError};
-use crate::head::Head;
+use crate::head::{Head, empty_lines};
 use crate::http::{Request, Response, Version};
 use crate::machine::{Received, Transmit};
 
@@ -17,6 +17,10 @@ impl Core<'_> {
         let is_idle = self.client(index).is_some_and(|client| client.phase == Phase::Idle);
         if !is_idle || bytes.is_empty() {
             return Received::WAIT;
+        }
+        let empty = empty_lines(bytes);
+        if empty > 0 {
+            return Received::skip(empty); // the deadline stays
         }
         let (head, rest) = match Head::decode(bytes, self.state.config.head) {
             Ok(decoded) => decoded,
