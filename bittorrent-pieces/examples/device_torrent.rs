@@ -100,14 +100,15 @@ pub fn turn<S: TorrentStorage>(
         }
         let bytes = buffers.received.get(..buffers.len).unwrap_or_default();
         let received = torrent.handle_bytes(now, CONN, bytes).ok()?;
+        let consumed = received.consumed;
         if let Some(Outcome::Block { block, data }) = received.outcome {
             flash.write(place(block), data);
         }
-        if received.consumed == 0 {
+        if consumed == 0 {
             return Some(torrent.is_complete());
         }
-        buffers.received.copy_within(received.consumed..buffers.len, 0);
-        buffers.len = buffers.len.saturating_sub(received.consumed);
+        buffers.received.copy_within(consumed..buffers.len, 0);
+        buffers.len = buffers.len.saturating_sub(consumed);
     }
 }
 
