@@ -47,6 +47,7 @@ pub struct Buffers {
 }
 
 impl Buffers {
+    #[expect(clippy::large_stack_arrays, reason = "it is meant for a static")]
     pub const EMPTY: Self =
         Self { transmit: [0; transmit_len(PIECES)], received: [0; receive_len(PIECES)], len: 0 };
 }
@@ -200,13 +201,16 @@ mod device {
 
 #[cfg(not(target_os = "none"))]
 mod host {
-    use std::cell::RefCell;
+    use core::cell::RefCell;
     use std::collections::VecDeque;
     use std::rc::Rc;
 
     use bittorrent_pieces::{Bitfield, PieceHasher};
 
-    use super::*;
+    use super::{
+        Buffers, CONN, Config, ConfigError, Duration, Flash, IMAGE_LEN, InfoHash, Link, PIECE_LEN,
+        PIECES, PeerId, Side, Torrent, TorrentSetup, memory, start, turn,
+    };
 
     type Wire = Rc<RefCell<VecDeque<u8>>>;
 
