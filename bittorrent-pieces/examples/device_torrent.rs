@@ -47,6 +47,7 @@ pub struct Buffers {
 }
 
 impl Buffers {
+    #[expect(clippy::large_stack_arrays, reason = "it is meant for a static")]
     pub const EMPTY: Self =
         Self { transmit: [0; transmit_len(PIECES)], received: [0; receive_len(PIECES)], len: 0 };
 }
@@ -100,14 +101,15 @@ pub fn turn<S: TorrentStorage>(
         }
         let bytes = buffers.received.get(..buffers.len).unwrap_or_default();
         let received = torrent.handle_bytes(now, CONN, bytes).ok()?;
+        let consumed = received.consumed;
         if let Some(Outcome::Block { block, data }) = received.outcome {
             flash.write(place(block), data);
         }
-        if received.consumed == 0 {
+        if consumed == 0 {
             return Some(torrent.is_complete());
         }
-        buffers.received.copy_within(received.consumed..buffers.len, 0);
-        buffers.len = buffers.len.saturating_sub(received.consumed);
+        buffers.received.copy_within(consumed..buffers.len, 0);
+        buffers.len = buffers.len.saturating_sub(consumed);
     }
 }
 
@@ -199,13 +201,16 @@ mod device {
 
 #[cfg(not(target_os = "none"))]
 mod host {
-    use std::cell::RefCell;
+    use core::cell::RefCell;
     use std::collections::VecDeque;
     use std::rc::Rc;
 
     use bittorrent_pieces::{Bitfield, PieceHasher};
 
-    use super::*;
+    use super::{
+        Buffers, CONN, Config, ConfigError, Duration, Flash, IMAGE_LEN, InfoHash, Link, PIECE_LEN,
+        PIECES, PeerId, Side, Torrent, TorrentSetup, memory, start, turn,
+    };
 
     type Wire = Rc<RefCell<VecDeque<u8>>>;
 

@@ -162,8 +162,8 @@ fn copy(out: &mut [u8], bytes: &[u8]) {
 }
 
 /// Reads an address and its port over IPv4.
-pub(crate) const fn read_v4(entry: &[u8; 6]) -> SocketAddr {
-    let [a, b, c, d, high, low] = *entry;
+pub(crate) const fn read_v4(entry: [u8; 6]) -> SocketAddr {
+    let [a, b, c, d, high, low] = entry;
     let port = u16::from_be_bytes([high, low]);
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), port))
 }

@@ -273,11 +273,11 @@ impl<'a> Extensions<'a> {
 
 /// Returns the length of padding of at most this many bytes: 0, or 10 and more.
 pub(super) const fn padding_len(most: usize) -> usize {
-    match most {
-        0..MIN_PADDING => 0,
-        11 => MIN_PADDING, // one byte is too short for another extension
-        _ => most,
+    if most < MIN_PADDING {
+        return 0;
     }
+    // One byte is too short for another extension.
+    if most == MIN_PADDING.saturating_add(1) { MIN_PADDING } else { most }
 }
 
 /// Fills a region of a [`padding_len`] with extensions that receivers skip.

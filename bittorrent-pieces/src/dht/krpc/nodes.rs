@@ -124,7 +124,7 @@ impl Iterator for ValuesIter<'_> {
     fn next(&mut self) -> Option<SocketAddr> {
         if let Some(list) = &mut self.list {
             if let Some(entry) = list.next_six() {
-                return Some(compact::read_v4(entry));
+                return Some(compact::read_v4(*entry));
             }
             return iter::from_fn(|| list.next_bytes()).find_map(peer);
         }
