@@ -135,7 +135,7 @@ impl<const N: usize> Merging<N> {
         Some(self.in_bounds(rings, next))
     }
 
-    /// Loses the older messages of whoever has sent new ones.
+    /// Loses the older messages of nodes that have sent new ones.
     fn in_bounds(&self, before: &Rings<N>, after: Rings<N>) -> Rings<N> {
         let row = (1u64 << N) - 1;
         let newest = |before: u64, after: u64| {
