@@ -138,10 +138,11 @@ fn lookups_where_all_successors_of_a_node_have_failed_name_no_wrong_owner() {
 }
 
 /// Two gaps lie side by side, and neither end knows of the nodes between: the node behind a gap must not take the keys of those for
-/// its own (seeds 38, 119, 242), nor may a lookup go around a living node before the gap after a pause (seeds 38, 1027, 1259).
+/// its own (seeds 38, 119, 242), nor may a lookup go around a living node before the gap after a pause (seeds 38, 1027, 1259),
+/// nor may the node before the gap take the one that it has walked back to for its successor (seed 1311).
 #[test]
 fn lookups_over_two_gaps_side_by_side_name_no_wrong_owner() {
-    try_gaps([38, 119, 242, 1027, 1259].into_iter());
+    try_gaps([38, 119, 242, 1027, 1259, 1311].into_iter());
 }
 
 /// `CHORD_SEEDS` sets the number of rings.

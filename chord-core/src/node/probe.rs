@@ -129,6 +129,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// A lookup of a key between this node and its unverified successor has ended: takes the node that it has met there, if any.
+    #[inline(never)] // the caller's stack is deep
     pub(super) fn handle_gap(&mut self, lookup: &Lookup<I, A>) {
         let owner = match lookup.outcome() {
             Some(Outcome::Owner(owner)) => Some(owner),
@@ -258,6 +259,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
 
     /// Another node with this identifier lives where the successor says, or there is none and the successor is going to find
     /// that out.
+    #[inline(never)] // the caller's stack is deep
     pub(super) fn handle_twin_checked(&mut self, outcome: Outcome<I, A>) {
         self.core.twin_rounds = 0;
         if let Outcome::Owner(_) = outcome {

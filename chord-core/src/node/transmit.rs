@@ -54,8 +54,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         slots: &mut [LookupSlot<I, A>],
         buf: &mut [u8],
     ) -> Result<Option<Transmit<A>>, BufferTooSmall> {
-        let Some((due, to, message)) = self.next_message(slots) else { return Ok(None) };
-        let len = message.encode(buf)?; // if this fails, nothing has changed
+        let Some(due) = self.next_due(slots) else { return Ok(None) };
+        let Some(transmit) = self.write(&due, slots, buf)? else { return Ok(None) }; // if it fails, nothing has changed
         match due {
             Due::State => drop(self.core.waiting.remove(0)),
             Due::Answer => self.core.answer = None,
@@ -77,44 +77,76 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                 self.core.leave_notices.iter_mut().skip(to).take(1).for_each(|due| *due = false);
             }
         }
-        Ok(Some(Transmit { to, len }))
+        Ok(Some(transmit))
     }
 
-    fn next_message(&self, slots: &[LookupSlot<I, A>]) -> Option<(Due, A, Message<I, A>)> {
-        let id = self.core.me.id;
+    /// Returns what is to be sent next.
+    fn next_due(&self, slots: &[LookupSlot<I, A>]) -> Option<Due> {
         let readable = !self.is_reading();
         #[cfg(test)]
         let readable = readable || self.mutate_reading();
-        if let Some(asker) = self.core.waiting.first().filter(|_| readable) {
-            return Some((Due::State, asker.to, self.state_message(asker.token, asker.limit)));
-        }
-        if let Some(answer) = &self.core.answer {
-            return Some((Due::Answer, answer.to, self.answer_message(answer)));
-        }
-        if let Some(successor) = self.table.successors.first().filter(|_| self.core.notify) {
-            return Some((Due::Notify, successor.address, Message::Notify { id }));
-        }
-        if let Some(to) = self.core.contact.filter(|_| self.core.state.is_member()) {
-            return Some((Due::NotifyOther, to, Message::Notify { id }));
-        }
-        if let Some(to) = self.core.nudge {
-            return Some((Due::Nudge, to, Message::Nudge { id }));
-        }
-        let question = self.core.question.as_ref().filter(|request| request.is_due());
-        if let (Some(request), Some(peer)) = (question, self.asked()) {
-            return Some((Due::Question, peer.address, self.question_message(request)));
-        }
-        if let Some((to, message)) = self.own.lookup().and_then(Lookup::transmit) {
-            return Some((Due::OwnLookup, to, message));
-        }
-        let mut due = slots.iter().enumerate().filter_map(|(at, slot)| match &slot.0 {
-            Slot::Empty | Slot::Failed(_) | Slot::Passed { .. } => None,
-            Slot::Lookup(lookup) => {
-                lookup.transmit().map(|(to, message)| (Due::Slot(at), to, message))
+        let asks = self.core.question.as_ref().is_some_and(Request::is_due);
+        Some(match () {
+            () if readable && !self.core.waiting.is_empty() => Due::State,
+            () if self.core.answer.is_some() => Due::Answer,
+            () if self.core.notify && self.table.successors.first().is_some() => Due::Notify,
+            () if self.core.contact.is_some() && self.core.state.is_member() => Due::NotifyOther,
+            () if self.core.nudge.is_some() => Due::Nudge,
+            () if asks && self.asked().is_some() => Due::Question,
+            () if self.own.lookup().is_some_and(Lookup::is_due) => Due::OwnLookup,
+            () => match slots.iter().position(|slot| !slot.is_silent()) {
+                Some(at) => Due::Slot(at),
+                None => Due::LeaveNotice(self.leave_notice()?.0),
+            },
+        })
+    }
+
+    /// Writes what is due. Messages are large, so each is built where it is written, and the stack has room for one.
+    fn write(
+        &self,
+        due: &Due,
+        slots: &[LookupSlot<I, A>],
+        buf: &mut [u8],
+    ) -> Result<Option<Transmit<A>>, BufferTooSmall> {
+        let id = self.core.me.id;
+        let notify = Message::Notify { id };
+        match *due {
+            Due::State => {
+                let Some(asker) = self.core.waiting.first() else { return Ok(None) };
+                send(asker.to, &self.state_message(asker.token, asker.limit), buf)
             }
-            Slot::Relay(relay) => Some((Due::Slot(at), relay.to, relay.message())),
-        });
-        due.next().or_else(|| self.leave_notice())
+            Due::Answer => {
+                let Some(answer) = &self.core.answer else { return Ok(None) };
+                send(answer.to, &self.answer_message(answer), buf)
+            }
+            Due::Notify => {
+                let Some(successor) = self.table.successors.first() else { return Ok(None) };
+                send(successor.address, &notify, buf)
+            }
+            Due::NotifyOther => {
+                let Some(to) = self.core.contact else { return Ok(None) };
+                send(to, &notify, buf)
+            }
+            Due::Nudge => {
+                let Some(to) = self.core.nudge else { return Ok(None) };
+                send(to, &Message::Nudge { id }, buf)
+            }
+            Due::Question => {
+                let Some(request) = &self.core.question else { return Ok(None) };
+                let Some(peer) = self.asked() else { return Ok(None) };
+                send(peer.address, &self.question_message(request), buf)
+            }
+            Due::OwnLookup => write_lookup(self.own.lookup(), buf),
+            Due::Slot(at) => match slots.get(at).map(|slot| &slot.0) {
+                Some(Slot::Lookup(lookup)) => write_lookup(Some(lookup), buf),
+                Some(Slot::Relay(relay)) => send(relay.to, &relay.message(), buf),
+                _ => Ok(None),
+            },
+            Due::LeaveNotice(_) => {
+                let Some((_, to)) = self.leave_notice() else { return Ok(None) };
+                send(to, &Message::Leave { id }, buf)
+            }
+        }
     }
 
     /// Returns the state with as many successors as fit `limit` bytes.
@@ -158,10 +190,29 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
     }
 
-    fn leave_notice(&self) -> Option<(Due, A, Message<I, A>)> {
+    /// Returns which neighbour is to receive a LEAVE, and its address.
+    fn leave_notice(&self) -> Option<(usize, A)> {
         let neighbours = [self.core.predecessor(), self.table.successors.first()];
         let mut due = self.core.leave_notices.iter().zip(neighbours).enumerate();
         let (at, (_, peer)) = due.find(|(_, (due, _))| **due)?;
-        Some((Due::LeaveNotice(at), peer?.address, Message::Leave { id: self.core.me.id }))
+        Some((at, peer?.address))
     }
+}
+
+fn write_lookup<I: Identifier, A: Address>(
+    lookup: Option<&Lookup<I, A>>,
+    buf: &mut [u8],
+) -> Result<Option<Transmit<A>>, BufferTooSmall> {
+    match lookup.and_then(Lookup::transmit) {
+        Some((to, message)) => send(to, &message, buf),
+        None => Ok(None),
+    }
+}
+
+fn send<I: Identifier, A: Address>(
+    to: A,
+    message: &Message<I, A>,
+    buf: &mut [u8],
+) -> Result<Option<Transmit<A>>, BufferTooSmall> {
+    Ok(Some(Transmit { to, len: message.encode(buf)? }))
 }
