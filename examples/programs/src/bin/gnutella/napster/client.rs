@@ -304,7 +304,9 @@ impl App {
             ("stats", _) => self.say(&Message::StatsRequest),
             ("", _) => {}
             _ => {
-                println!("find WORDS, get N, browse NICK, watch NICK, tell NICK WORDS, stats, quit")
+                println!(
+                    "find WORDS, get N, browse NICK, watch NICK, tell NICK WORDS, stats, quit"
+                );
             }
         }
     }
