@@ -291,3 +291,36 @@ fn a_query_by_datagram_goes_to_the_leaves_only() {
     let received = servent.handle_bytes(Duration::ZERO, leaf, &hit).unwrap();
     assert!(received.outcome.and_then(|handled| handled.message).is_some());
 }
+
+/// The neighbours of one network share half of the route table. Another network whose hash is the same does not pay for them,
+/// and time forgives what they took.
+#[test]
+fn a_network_has_its_share_of_the_route_table() {
+    let config = Config::ultrapeer(ServentId([1; 16]), address(1));
+    let limits = ServentLimits { conns: 4, routes: 1_000, hosts: 16, ..ServentLimits::default() };
+    let mut servent = Servent::new(config, ServentVec::new(limits)).unwrap();
+    for (conn, network) in [(0, [10, 1]), (1, [10, 1]), (2, [10, 1]), (3, [1, 10])] {
+        let mut neighbour = Neighbour::from(Role::Ultrapeer);
+        neighbour.network = Some(network);
+        servent.handle_connected(Duration::ZERO, ConnId(conn), neighbour).unwrap();
+    }
+    let mut number = 0;
+    let mut accepted = |servent: &mut Servent<ServentVec>, now, conn| {
+        let before = servent.stats().refused;
+        for _ in 0..300 {
+            number += 1;
+            let ping = message(Function::PING, number, 2, 1, &[]);
+            assert_eq!(receive(servent, now, ConnId(conn), &ping, 65_558), None);
+        }
+        300 - (servent.stats().refused - before)
+    };
+    let now = Duration::from_secs(1);
+    let first = accepted(&mut servent, now, 0);
+    assert!((200..=250).contains(&first), "a quarter: {first}");
+    assert_eq!(accepted(&mut servent, now, 1), first);
+    let third = accepted(&mut servent, now, 2);
+    assert!(third < 10, "the half is taken: {third}");
+    assert_eq!(accepted(&mut servent, now, 3), first, "another network");
+    let later = Duration::from_secs(300);
+    assert_eq!(accepted(&mut servent, later, 2), first);
+}

@@ -89,7 +89,7 @@ fn a_song_by_the_index_and_by_its_uploader() {
     cat.say("watch ben");
     let _ann = Running::client(&address, "ann", &["--share", open.to_str().unwrap()]);
     let ben = ["--share", walled.to_str().unwrap(), "--firewalled"];
-    let _ben = Running::client(&address, "ben", &ben);
+    let mut ben = Running::client(&address, "ben", &ben);
     cat.wait("ben came");
     index.wait("debaser live.mp3");
     cat.say("find debaser.mp3");
@@ -105,6 +105,10 @@ fn a_song_by_the_index_and_by_its_uploader() {
     cat.say("browse ann");
     cat.wait("   1  pixies - debaser.mp3 (700001 bytes) of ann");
     cat.wait("1 files");
+    cat.say("tell BEN hello there");
+    ben.wait("cat: hello there");
+    ben.say("tell cat hi");
+    cat.wait("ben: hi");
     cat.say("get 1");
     cat.wait("saved ");
     assert_eq!(fs::read(into.join("pixies - debaser.mp3")).unwrap().len(), 700_001);

@@ -188,6 +188,8 @@ impl<S: ServentStorage> Servent<S> {
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is next due, on the caller's clock.
+    ///
+    /// It may be earlier than the next timer fires, since a neighbour that was heard from moves its own later.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
         let parts = self.storage.parts_ref();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// The central index of Napster over TCP, as OpenNap servers speak it: a server, or a client of one
 ///
 /// A client shares a folder, searches, and fetches files from peers. It reads commands: find WORDS, get N, browse NICK,
-/// watch NICK, stats, quit. Names, files and the password (which is always "none") are sent as plain text.
+/// watch NICK, tell NICK WORDS, stats, quit. Names, files and the password (which is always "none") are sent as plain text.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 #[command(after_help = "\

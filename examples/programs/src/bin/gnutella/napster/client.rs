@@ -218,6 +218,8 @@ impl App {
             }
             Message::AcceptFailed(wanted) => println!("{} does not accept", wanted.nick),
             Message::PortError(nick) => println!("{nick} cannot connect to this client"),
+            Message::Private(nick, words) => println!("{nick}: {words}"),
+            Message::PingUser(nick) => self.say(&Message::Pong(*nick)),
             Message::UserOn(nick, _) => println!("{nick} came"),
             Message::UserOff(nick) => println!("{nick} went"),
             Message::Stats(users, files, gigabytes) => {
@@ -295,9 +297,17 @@ impl App {
                 self.say(&Message::Download(Naming { nick: text(&nick), name: text(&name) }));
             }
             ("watch", nick) => self.say(&Message::HotlistAdd(text(nick))),
+            ("tell", words) => {
+                let (nick, words) = words.split_once(' ').unwrap_or((words, ""));
+                self.say(&Message::Private(text(nick), text(words)));
+            }
             ("stats", _) => self.say(&Message::StatsRequest),
             ("", _) => {}
-            _ => println!("find WORDS, get N, browse NICK, watch NICK, stats, quit"),
+            _ => {
+                println!(
+                    "find WORDS, get N, browse NICK, watch NICK, tell NICK WORDS, stats, quit"
+                );
+            }
         }
     }
 
@@ -330,6 +340,9 @@ impl App {
             }
             Some(ClientEvent::Closed { reason: ClientCloseReason::Frame(error) }) => {
                 Err(format!("the index: {error}"))
+            }
+            Some(ClientEvent::Closed { reason: ClientCloseReason::Dismissed(kind) }) => {
+                Err(format!("the index ends the connection: {kind}"))
             }
             Some(over) => Err(format!("no login: {over:?}")),
             None => Ok(()),
