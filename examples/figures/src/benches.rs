@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Crate and bench.
-pub const ALL: [(&str, &str); 16] = [
+pub const ALL: [(&str, &str); 18] = [
     ("bittorrent-pieces", "connections"),
+    ("bittorrent-pieces", "hashes"),
     ("bittorrent-pieces", "metainfo"),
     ("bittorrent-pieces", "picker"),
     ("chord-core", "ring"),
@@ -13,6 +14,7 @@ pub const ALL: [(&str, &str); 16] = [
     ("gnutella-wire", "index"),
     ("gnutella-wire", "qrp"),
     ("gnutella-wire", "routes"),
+    ("gnutella-wire", "servent"),
     ("gnutella-wire", "wire"),
     ("ledger-core", "gossip"),
     ("ledger-core", "merkle"),
