@@ -235,7 +235,7 @@ fn an_answer_without_an_end_is_cut_off() {
     let (tracker, _) = server(|_, stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nd5:peers999999999:")?;
         loop {
-            stream.write_all(&[b'x'; 65_536])?;
+            stream.write_all(&vec![b'x'; 65_536])?;
         }
     });
     let said = refused(&format!("http://{tracker}/"));
