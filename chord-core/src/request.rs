@@ -21,11 +21,11 @@ fn token(rng: &mut Rng) -> u32 {
 
 /// What the time brings for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
+pub(crate) enum RequestStatus {
     /// It goes on waiting.
-    Lasts,
+    Waiting,
     /// Nobody has answered any of the tries.
-    Ends,
+    Failed,
 }
 
 impl Request {
@@ -34,18 +34,18 @@ impl Request {
         Self { token: token(rng), tries, deadline: now.after(settings.patience), due: true }
     }
 
-    pub(crate) fn handle_timeout(&mut self, now: Time, settings: &Settings) -> Patience {
+    pub(crate) fn handle_timeout(&mut self, now: Time, settings: &Settings) -> RequestStatus {
         if self.deadline == Time::NEVER || self.deadline > now {
-            return Patience::Lasts;
+            return RequestStatus::Waiting;
         }
         if !self.due {
             // A try that the driver has not yet sent says nothing about the peer.
-            let Some(tries) = self.tries.checked_sub(1) else { return Patience::Ends };
+            let Some(tries) = self.tries.checked_sub(1) else { return RequestStatus::Failed };
             self.tries = tries;
             self.due = true;
         }
         self.deadline = now.after(settings.patience);
-        Patience::Lasts
+        RequestStatus::Waiting
     }
 
     /// Returns how often it may still be asked after the try that runs.

@@ -307,8 +307,9 @@ impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + Clone> Engine for Auth
 
 /// Compares by height, then by weight; then the lower id is better.
 ///
-/// Nobody has signed above the longest branch, so whoever is alive and may sign can continue it. If weight came first,
-/// those who sign no height twice could be left with a heavier branch on which all of them have signed the next height.
+/// Nobody has signed above the longest branch, so every validator that is alive and may sign can continue it. If weight
+/// came first, those who sign no height twice could be left with a heavier branch on which all of them have signed the next
+/// height.
 fn longer(ours: &Tip, theirs: &Tip) -> Ordering {
     let by_weight = || ours.weight.cmp(&theirs.weight);
     ours.height.cmp(&theirs.height).then_with(by_weight).then_with(|| theirs.id.cmp(&ours.id))

@@ -11,7 +11,7 @@ use crate::list::List;
 use crate::message::AVOIDED;
 use crate::message::Message;
 use crate::peer::Peer;
-use crate::request::{Patience, Request};
+use crate::request::{Request, RequestStatus};
 use crate::rng::Rng;
 use crate::time::Time;
 use crate::wire::Address;
@@ -273,7 +273,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         let settings = self.hastened(settings, request.tries_left());
         let was_sent = !request.is_due();
         let Some(request) = &mut self.request else { return Silence::Short };
-        if request.handle_timeout(now, &settings) == Patience::Ends {
+        if request.handle_timeout(now, &settings) == RequestStatus::Failed {
             return Silence::Final;
         }
         let expired = was_sent && request.is_due();

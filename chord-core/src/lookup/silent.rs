@@ -6,7 +6,7 @@ use crate::config::Settings;
 use crate::event::LookupFailure;
 use crate::id::Identifier;
 use crate::peer::Peer;
-use crate::request::{Patience, Request};
+use crate::request::{Request, RequestStatus};
 use crate::routing::Route;
 use crate::time::Time;
 use crate::wire::Address;
@@ -132,7 +132,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             let settings = self.hastened(settings, left);
             let silent = self.silent.get_mut(at)?;
             silent.fresh &= silent.request.deadline() > now;
-            if silent.request.handle_timeout(now, &settings) == Patience::Ends {
+            if silent.request.handle_timeout(now, &settings) == RequestStatus::Failed {
                 return self.silent.remove(at).map(|silent| silent.peer);
             }
         }

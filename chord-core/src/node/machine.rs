@@ -11,7 +11,7 @@ use crate::id::Identifier;
 use crate::lookup_slot::LookupSlot;
 use crate::message::{AMPLIFICATION, Message};
 use crate::peer::Peer;
-use crate::request::{Patience, Request};
+use crate::request::{Request, RequestStatus};
 use crate::routing::Route;
 use crate::time::{Span, Time};
 use crate::wire::Address;
@@ -171,7 +171,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                 let settings = self.core.settings;
                 let question = self.core.question.as_mut();
                 let patience = question.map(|request| request.handle_timeout(now, &settings));
-                if patience == Some(Patience::Ends) {
+                if patience == Some(RequestStatus::Failed) {
                     self.handle_dead();
                 }
             }

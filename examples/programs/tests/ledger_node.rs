@@ -43,7 +43,7 @@ fn free_ports(count: u16) -> String {
     }
 }
 
-/// Waits until so many nodes have one tip.
+/// Waits until this number of nodes have one tip.
 fn wait_for_one_tip(folder: &Path, nodes: usize) {
     let start = Instant::now();
     loop {
