@@ -35,6 +35,7 @@ if nm -C "$elf" | grep -E 'div_rem|uldivmod'; then
 fi
 # The linker gives its static data 4 KiB; a stack of more than 12 KiB is a fault.
 run log "$m0"
+build leech "$m4" # step 87 runs it
 build validator "$m4"
 image=$PWD/target/$m4/release/validator
 cd ../..

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Our programs among libtorrent 2.1 and 2.0, aria2, Transmission, rtorrent, webtorrent and the tracker of npm, over
-# loopback, in both directions, plain and encrypted.
+# loopback, in both directions, plain and encrypted; and an emulated Cortex-M4 that fetches an image from libtorrent.
 set -euo pipefail
 debian=/usr/bin/python3 # has Debian's libtorrent, which its qBittorrent and Deluge use
 if ! command -v aria2c >/dev/null || ! command -v transmission-daemon >/dev/null ||
@@ -26,6 +26,11 @@ fi
 cp examples/interop/*.mjs "$npm"
 export INTEROP_NPM="$PWD/$npm"
 cargo build --quiet --release -p programs --features https --bin torrent
+board=thumbv7em-none-eabihf
+rustup target add "$board"
+command -v qemu-system-arm >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends qemu-system-arm; }
+(cd examples/firmware && cargo build --quiet --locked --release --target "$board" --bin leech)
+export INTEROP_BOARD="$PWD/examples/firmware/target/$board/release/leech"
 rm -rf target/interop target/interop-debian
 "$python" examples/interop/bittorrent.py target/release target/interop "$@"
 [ $# -gt 0 ] || set -- libtorrent version both # what concerns libtorrent alone

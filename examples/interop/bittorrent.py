@@ -2,7 +2,8 @@
 
 Needs python-libtorrent in this interpreter (2.0 or 2.1), and on the PATH aria2c, transmission-daemon,
 transmission-remote, rtorrent and node; INTEROP_NPM names a folder with webtorrent and bittorrent-tracker.
-INTEROP_RQBIT names the program rqbit; without it the cases of rqbit are left out.
+INTEROP_RQBIT names the program rqbit, INTEROP_BOARD the image `leech` of examples/firmware, for qemu-system-arm; without
+one of them its cases are left out.
 Usage: bittorrent.py TARGET_DIR WORK_DIR [START OF A CASE ..]
 """
 
@@ -24,6 +25,7 @@ PATIENCE = 90
 BIN, WORK = (os.path.abspath(path) for path in sys.argv[1:3])
 NPM = os.environ.get("INTEROP_NPM", "")
 RQBIT = os.environ.get("INTEROP_RQBIT", "")
+BOARD = os.environ.get("INTEROP_BOARD", "")
 CASES = {}
 
 
@@ -1032,6 +1034,68 @@ def rtorrent_leeches():
     arrived(into, digest)
 
 
+def copy(read, write):
+    """Passes bytes on until one side ends."""
+    while data := read():
+        write(data)
+
+
+def board(home, port):
+    """An emulated Cortex-M4 whose serial line leads to a client; waits for its end, which must be a good one."""
+    words = [
+        "qemu-system-arm", "-M", "mps2-an386", "-cpu", "cortex-m4", "-display", "none", "-monitor", "none", "-serial", "none",
+        "-semihosting-config", "enable=on,target=native", "-kernel", BOARD,
+    ]
+    with socket.create_connection(("127.0.0.1", port)) as peer:
+        child = subprocess.Popen(words, cwd=home, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        for read, write in [
+            (lambda: child.stdout.read(4096), peer.sendall), (lambda: peer.recv(4096), child.stdin.write),
+        ]:
+            threading.Thread(target=copy, args=(read, write), daemon=True).start()
+        try:
+            assert child.wait(PATIENCE) == 0, "the board gives up"
+        finally:
+            child.kill()
+
+
+def image():
+    """Returns a firmware image of 1 MiB in 16 pieces, its torrent, its hash, and what a board stores of the torrent."""
+    home = folder("image")
+    path, torrent = os.path.join(home, "image.bin"), os.path.join(home, "image.torrent")
+    data = splitmix64(1 << 20)
+    with open(path, "wb") as file:
+        file.write(data)
+    with ours("torrent", "make", path, "--out", torrent, "--piece-len", 65_536, cwd=home) as make:
+        make.done()
+    hashes = [hashlib.sha1(data[at:at + 65_536]).digest() for at in range(0, len(data), 65_536)]
+    return home, torrent, sha256(path), lt.torrent_info(torrent).info_hash().to_bytes() + b"".join(hashes)
+
+
+def fetched_by_board(name, port, digest, stored):
+    into = folder(name)
+    with open(os.path.join(into, "image.hashes"), "wb") as file:
+        file.write(stored)
+    board(into, port)
+    here(into, digest, "image")
+
+
+@case
+def board_leeches_from_libtorrent():
+    home, torrent, digest, stored = image()
+    port = free_port()
+    seeding(add(ses := session(port), torrent, home))
+    fetched_by_board("board_leeches_from_libtorrent", port, digest, stored)
+    del ses
+
+
+@case
+def board_leeches_from_ours():
+    home, torrent, digest, stored = image()
+    program, address = seed(home, torrent, os.path.join(home, "image.bin"), "--trace")
+    with program:
+        fetched_by_board("board_leeches_from_ours", int(address.rsplit(":", 1)[1]), digest, stored)
+
+
 def rqbit(home, torrent, into, *words, utp=False):
     """rqbit with our trackers alone: no DHT, no local discovery, over TCP or over uTP."""
     port = free_port()  # without --announce-port it announces another
@@ -1121,6 +1185,7 @@ def main():
     os.makedirs(WORK, exist_ok=True)
     chosen = [name for name in CASES if name.startswith(tuple(sys.argv[3:] or [""]))]
     chosen = [name for name in chosen if RQBIT or not name.startswith("rqbit")]
+    chosen = [name for name in chosen if BOARD or not name.startswith("board")]
     assert chosen, "no case begins like this"
     print("libtorrent", lt.__version__)
     for name in chosen:
