@@ -13,11 +13,14 @@
 //! - none: a search for two common words and a bitrate that no file has, per slice: what one call costs at most.
 //! - letters: a search of 240 bytes with every letter as a word, until its end.
 
+mod clock;
+
 use core::hint::black_box;
 use core::net::Ipv4Addr;
 use core::time::Duration;
 use std::time::Instant;
 
+use clock::Clock;
 use gnutella_wire::ConnId;
 use gnutella_wire::opennap::{EntrySlot, FileSlot, Index, IndexConfig, IndexSlots, UserSlot};
 
@@ -60,27 +63,6 @@ fn name(number: usize, files: usize) -> String {
     )
 }
 
-/// The time of a thread: what it computed itself, where the system reports that.
-struct Clock(Duration, Instant);
-
-impl Clock {
-    fn start() -> Self {
-        Self(cpu_time().unwrap_or_default(), Instant::now())
-    }
-
-    /// Returns the nanoseconds since the start for each of `count`.
-    fn nanos(&self, count: usize) -> u128 {
-        let cpu = cpu_time().map(|now| now.saturating_sub(self.0));
-        cpu.unwrap_or_else(|| self.1.elapsed()).as_nanos() / u128::try_from(count.max(1)).unwrap()
-    }
-}
-
-fn cpu_time() -> Option<Duration> {
-    std::thread::yield_now(); // else the system reports what it was at the last tick
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    Some(Duration::from_nanos(text.split(' ').next()?.parse().ok()?))
-}
-
 /// Builds an index whose users are logged in.
 fn server(users: usize, files: usize) -> Server {
     let mut config = IndexConfig::CUSTOMARY;
@@ -102,7 +84,7 @@ fn server(users: usize, files: usize) -> Server {
 }
 
 /// Shares all files, each by the user that `owner` returns, and returns the time for one.
-fn share(index: &mut Server, messages: &[Vec<u8>], owner: impl Fn(usize) -> usize) -> u128 {
+fn share(index: &mut Server, messages: &[Vec<u8>], owner: impl Fn(usize) -> usize) -> f64 {
     let began = Clock::start();
     for (number, message) in messages.iter().enumerate() {
         let conn = ConnId(u32::try_from(owner(number)).unwrap());
@@ -114,7 +96,7 @@ fn share(index: &mut Server, messages: &[Vec<u8>], owner: impl Fn(usize) -> usiz
 }
 
 /// Reads random lines of a table of this many bytes, each after the one before, and returns the time for one.
-fn read(bytes: usize) -> u128 {
+fn read(bytes: usize) -> f64 {
     const READS: usize = 1_000_000;
     let lines = vec![[1_usize; 8]; bytes / 64];
     let mut at = 1_usize;
@@ -191,7 +173,7 @@ fn measure(files: usize) {
     (0..1_000).for_each(|_| assert_eq!(send(&mut index, asker, &letters), 1));
     let letters = began.nanos(1_000);
     println!(
-        "{files:>9} | {share:>6} {turns:>6} {read:>5} | {stats:>5} | {rare:>6} {rare_most:>8} | {common:>6} | {slice:>7} x {count:<4} | {letters:>6}"
+        "{files:>9} | {share:>6.0} {turns:>6.0} {read:>5.0} | {stats:>5.0} | {rare:>6} {rare_most:>8} | {common:>6.0} | {slice:>7} x {count:<4} | {letters:>6.0}"
     );
 }
 

@@ -12,11 +12,13 @@
 //! - comes and goes: a leaf connects and closes.
 //! - query: a new one of an ultrapeer, which is compared with the table of every leaf: the cost of each leaf is in the last column.
 
+mod clock;
+
 use core::hint::black_box;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
-use std::time::Instant;
 
+use clock::Clock;
 use gnutella_wire::hosts::HostSlot;
 use gnutella_wire::routes::RouteSlot;
 use gnutella_wire::servent::{Neighbour, QuerySlot};
@@ -164,19 +166,9 @@ fn poll(node: &mut Node) {
 /// Returns the nanoseconds of a call.
 fn best(node: &mut Node, mut call: impl FnMut(&mut Node)) -> f64 {
     let mut round = || {
-        let began = cpu_seconds();
+        let clock = Clock::start();
         (0..CALLS).for_each(|_| call(node));
-        (cpu_seconds() - began) * 1e9 / f64::from(CALLS)
+        clock.nanos(CALLS as usize)
     };
     (0..ROUNDS).map(|_| round()).fold(f64::INFINITY, f64::min)
-}
-
-/// Returns the CPU time of this thread, where the system reports it, or else the time of day.
-fn cpu_seconds() -> f64 {
-    std::thread::yield_now(); // else the system reports what it was at the last tick
-    thread_local!(static START: Instant = Instant::now());
-    std::fs::read_to_string("/proc/thread-self/schedstat")
-        .ok()
-        .and_then(|text| text.split(' ').next()?.parse::<f64>().ok())
-        .map_or_else(|| START.with(|start| start.elapsed().as_secs_f64()), |ns| ns / 1e9)
 }
