@@ -78,6 +78,11 @@ impl Core<'_> {
         if let Some(user) = self.user(at) {
             user.listing = Some(*listing);
         }
+        self.enqueue(at, listing);
+    }
+
+    /// Adds a user to the queue of what its listing is.
+    fn enqueue(&mut self, at: u32, listing: &Listing) {
         match listing {
             Listing::Search(_) => self.state.searches.push(self.users, at),
             Listing::Browse { .. } | Listing::Private { .. } => {
@@ -103,12 +108,8 @@ impl Core<'_> {
             }
             None => {}
         }
-        match listing {
-            Some(Listing::Search(_)) => self.state.searches.push(self.users, at),
-            Some(Listing::Browse { .. } | Listing::Private { .. }) => {
-                self.state.lists.push(self.users, at);
-            }
-            None => {}
+        if let Some(listing) = &listing {
+            self.enqueue(at, listing);
         }
     }
 
