@@ -311,8 +311,12 @@ impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + Clone> Engine for Auth
 /// came first, those who sign no height twice could be left with a heavier branch on which all of them have signed the next
 /// height.
 fn longer(ours: &Tip, theirs: &Tip) -> Ordering {
-    let by_weight = || ours.weight.cmp(&theirs.weight);
-    ours.height.cmp(&theirs.height).then_with(by_weight).then_with(|| theirs.id.cmp(&ours.id))
+    ours.height.cmp(&theirs.height).then_with(|| heavier(ours, theirs))
+}
+
+/// Compares by weight; then the lower id is better.
+pub(crate) fn heavier(ours: &Tip, theirs: &Tip) -> Ordering {
+    ours.weight.cmp(&theirs.weight).then_with(|| theirs.id.cmp(&ours.id))
 }
 
 /// Returns the validator whose key is the claim, which was checked.

@@ -12,7 +12,7 @@ use super::head::CliqueHead;
 use super::storage::CliqueStorage;
 use super::voting::Clique;
 use crate::id::ValidatorId;
-use crate::seal::{Digest, SealError, check_form, check_signature, check_time};
+use crate::seal::{Digest, SealError, check_form, check_signature, check_time, heavier};
 
 const CLAIM_LEN: usize = 35; // target, index of the signer, vote
 const NO_VOTE: u8 = 0;
@@ -158,6 +158,6 @@ impl<S: CliqueStorage + Clone> Engine for CliqueSeal<S> {
     }
 
     fn prefer(&self, ours: &Tip, theirs: &Tip) -> Ordering {
-        ours.weight.cmp(&theirs.weight).then_with(|| theirs.id.cmp(&ours.id))
+        heavier(ours, theirs)
     }
 }

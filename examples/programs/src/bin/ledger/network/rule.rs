@@ -49,14 +49,14 @@ impl Engine for Rule {
         }
     }
 
-    /// Among equals the lower id is better, so that nodes agree even if no block follows for long.
+    /// Among equals the lower id is better, so that nodes agree even if no block follows for long. The seals compare so
+    /// themselves.
     fn prefer(&self, ours: &Tip, theirs: &Tip) -> Ordering {
-        let order = match self {
-            Self::Work(work) => work.prefer(ours, theirs),
+        match self {
+            Self::Work(work) => work.prefer(ours, theirs).then_with(|| theirs.id.cmp(&ours.id)),
             Self::Authority(authority) => authority.prefer(ours, theirs),
             Self::Stake(stake) => stake.prefer(ours, theirs),
-        };
-        order.then_with(|| theirs.id.cmp(&ours.id))
+        }
     }
 
     fn apply(&mut self, header: &Header, effects: &Effects) {
