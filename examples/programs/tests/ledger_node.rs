@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU16, Ordering};
 use core::time::Duration;
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
@@ -59,13 +59,22 @@ fn wait_for_one_tip(folder: &Path, nodes: usize) {
     }
 }
 
+/// A network of this number of nodes in one process, which have one tip.
+fn network(name: &str, nodes: u16, more: &[&str]) -> (PathBuf, Running) {
+    let folder = fresh(name);
+    let port = free_ports(nodes);
+    let count = nodes.to_string();
+    let words = ["node", "harbour", "--local", &count, "--port", &port];
+    let running = start(&folder, &[&words, more].concat());
+    wait_for_one_tip(&folder, nodes.into());
+    (folder, running)
+}
+
 /// The five commands of the README.
 #[test]
 fn four_nodes_a_payment_a_record_and_a_proof_without_the_chain() {
-    let folder = &fresh("ledger-network");
-    let port = free_ports(4);
-    let network = start(folder, &["node", "harbour", "--local", "4", "--port", &port]);
-    wait_for_one_tip(folder, 4);
+    let (folder, running) = network("ledger-network", 4, &[]);
+    let folder = &folder;
 
     let ben = done(folder, &["wallet", "ben.key"]);
     let ben = word(&ben, "account");
@@ -82,7 +91,7 @@ fn four_nodes_a_payment_a_record_and_a_proof_without_the_chain() {
     assert!(done(folder, &["audit", "harbour", "--tip", tip]).contains("1000 coins"));
     let followed = done(folder, &["follow", "harbour", "--until", &height]);
     assert!(followed.contains(tip), "{followed}");
-    drop(network);
+    drop(running);
     // Without the network and its folder.
     fs::remove_dir_all(folder.join("harbour")).expect("it is removed");
     let verified = done(folder, &["verify", "p", "--tip", tip]);
@@ -91,10 +100,8 @@ fn four_nodes_a_payment_a_record_and_a_proof_without_the_chain() {
 
 /// Node 4 is killed at random points while transactions flow; it has the chain of the others after each start.
 fn killed(kills: u32) {
-    let folder = &fresh(&format!("ledger-kill-{kills}"));
-    let port = free_ports(4);
-    let made = start(folder, &["node", "harbour", "--local", "4", "--port", &port]);
-    wait_for_one_tip(folder, 4);
+    let (folder, made) = network(&format!("ledger-kill-{kills}"), 4, &[]);
+    let folder = &folder;
     drop(made); // all are killed
     let numbers = ["1", "2", "3", "4"];
     let run = |number: &str| start(folder, &["node", "harbour", "--number", number]);
@@ -103,18 +110,18 @@ fn killed(kills: u32) {
     let wallet = "harbour/owner.key";
     for kill in 0..kills {
         let victim = run("4");
-        let writer = start(folder, &["record", "harbour", "--wallet", wallet, &kill.to_string()]);
+        let text = kill.to_string();
+        let words = ["record", "harbour", "--wallet", wallet, &text];
+        let mut writer = start(folder, &words);
         let pause = u64::from(kill.wrapping_mul(2_654_435_761) >> 22); // up to 1,023 ms
         std::thread::sleep(Duration::from_millis(300 + pause));
         drop(victim);
-        let mut writer = writer;
         if !writer.0.wait().expect("it ends").success() {
             // It has said why. With all four nodes it succeeds.
             let status = ledger(folder, &["status", "harbour"]);
             eprintln!("after kill {kill}: {}", String::from_utf8_lossy(&status.stdout));
             let _victim = run("4");
-            let again = ["record", "harbour", "--wallet", wallet, &kill.to_string()];
-            assert!(ledger(folder, &again).status.success(), "kill {kill}");
+            assert!(ledger(folder, &words).status.success(), "kill {kill}");
         }
     }
     let last = run("4");
@@ -126,10 +133,8 @@ fn killed(kills: u32) {
 /// All sign with the same sequence number at first. The blocks show the losers that it is taken.
 #[test]
 fn three_commands_of_one_wallet_at_one_time_are_all_recorded() {
-    let folder = &fresh("ledger-together");
-    let port = free_ports(4);
-    let _network = start(folder, &["node", "harbour", "--local", "4", "--port", &port]);
-    wait_for_one_tip(folder, 4);
+    let (folder, _running) = network("ledger-together", 4, &[]);
+    let folder = &folder;
     let wallet = "harbour/owner.key";
     let write = |text| start(folder, &["record", "harbour", "--wallet", wallet, text]);
     for mut writer in ["one", "two", "three"].map(write) {
@@ -152,11 +157,8 @@ fn a_node_that_is_killed_fifty_times_goes_on_with_the_same_chain() {
 
 #[test]
 fn a_network_by_work_agrees_and_a_poor_payment_is_refused() {
-    let folder = &fresh("ledger-work");
-    let port = free_ports(2);
-    let words = ["node", "harbour", "--local", "2", "--port", &port, "--seal", "work"];
-    let _network = start(folder, &words);
-    wait_for_one_tip(folder, 2);
+    let (folder, _running) = network("ledger-work", 2, &["--seal", "work"]);
+    let folder = &folder;
     let wallet = "harbour/owner.key";
     done(folder, &["record", "harbour", "--wallet", wallet, "by work"]);
     wait_for_one_tip(folder, 2);
@@ -170,11 +172,8 @@ fn a_network_by_work_agrees_and_a_poor_payment_is_refused() {
 /// By stake too: the validator that is drawn makes the block, and the next round's validator if that one is away.
 #[test]
 fn a_network_by_stake_goes_on_without_one_of_its_nodes() {
-    let folder = &fresh("ledger-stake");
-    let port = free_ports(3);
-    let words = ["node", "harbour", "--local", "3", "--port", &port, "--seal", "stake"];
-    let all = start(folder, &words);
-    wait_for_one_tip(folder, 3);
+    let (folder, all) = network("ledger-stake", 3, &["--seal", "stake"]);
+    let folder = &folder;
     let wallet = "harbour/owner.key";
     done(folder, &["record", "harbour", "--wallet", wallet, "by stake"]);
     wait_for_one_tip(folder, 3);
@@ -196,11 +195,8 @@ fn a_network_by_stake_goes_on_without_one_of_its_nodes() {
 /// A new node takes the state after a block and the headers before it, and goes on with the others, also after a restart.
 #[test]
 fn a_node_joins_by_a_snapshot() {
-    let folder = &fresh("ledger-snapshot");
-    let port = free_ports(2);
-    let words = ["node", "harbour", "--local", "2", "--port", &port, "--seal", "work"];
-    let both = start(folder, &words);
-    wait_for_one_tip(folder, 2);
+    let (folder, both) = network("ledger-snapshot", 2, &["--seal", "work"]);
+    let folder = &folder;
     drop(both);
     let run = |words: &[&str]| start(folder, &[&["node", "harbour", "--number"], words].concat());
     let _first = run(&["1"]);
