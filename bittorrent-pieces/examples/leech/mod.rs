@@ -23,7 +23,7 @@ torrent_storage! {
 pub trait Link {
     /// Sends all bytes.
     fn send(&mut self, bytes: &[u8]);
-    /// Copies bytes that have arrived; returns how many, 0 if there are none.
+    /// Copies bytes that have arrived. Returns their number.
     fn receive(&mut self, buf: &mut [u8]) -> usize;
     /// Returns the time since the start.
     fn now(&mut self) -> Duration;

@@ -257,9 +257,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
     }
 
-    /// Another node with this identifier lives where the successor says, or there is none and the successor is going to find
-    /// that out.
-    #[inline(never)] // the caller's stack is deep
+    /// Gives way if the node that the successor named has answered: it has this identifier. If it is silent, the successor will
+    /// notice that by itself.
     pub(super) fn handle_twin_checked(&mut self, outcome: Outcome<I, A>) {
         self.core.twin_rounds = 0;
         if let Outcome::Owner(_) = outcome {

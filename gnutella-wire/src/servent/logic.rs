@@ -241,8 +241,8 @@ impl Core<'_> {
         }
     }
 
-    /// Returns whether the quota of a network has room. What networks with the same hash have taken is counted, and time
-    /// forgives it only where the count says that there is no room: then it is counted anew.
+    /// Returns whether the quota of a network has room. Networks with the same hash share a count, which does not go down with
+    /// time: when it is used up, it is made again from the quotas of their connections.
     fn network_has_room(&mut self, network: [u8; 2], shares: &Shares) -> bool {
         let Some(counted) = self.state.networks.get_mut(bucket(network)) else { return true };
         if *counted < shares.network {

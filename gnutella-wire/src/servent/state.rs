@@ -25,8 +25,8 @@ pub(super) struct State {
     pub(super) hasher: Hasher, // of the route table
     pub(super) stats: Stats,
     pub(super) index: ConnIndex, // of the connections, and the slots for more
-    pub(super) peers: usize,     // connections that are no leaves
-    pub(super) leaves: usize,    // and that are
+    pub(super) peers: usize,     // connections to ultrapeers and peers
+    pub(super) leaves: usize,    // connections to leaves
     pub(super) active: Active,   // no slot outside of it has something to send or to report
     pub(super) silence: Option<Duration>, // no neighbour has been silent for too long before
     pub(super) networks: [u32; NETWORKS], // at most so much of the route table is in use by networks of each hash

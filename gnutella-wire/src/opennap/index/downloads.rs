@@ -91,7 +91,7 @@ impl Core<'_> {
         }
     }
 
-    /// Handles 608: the sharer at `at` lets a user have a file that the user asked for.
+    /// Handles 608: the sharer at `at` agrees to send a file to a user that asked for it.
     pub(super) fn accept(&mut self, at: u32, accepted: &Wanted<'_>) -> Option<Reply> {
         let (asker, id) = self.asked_for(at, accepted)?;
         let wanted = self.user(asker)?.wanted_mut(id)?;

@@ -274,7 +274,7 @@ enum Framing {
 }
 
 impl Answer<'_> {
-    /// Returns whether another head follows instead of a body: 1xx, but 101, after which it is no longer HTTP.
+    /// Returns whether another head follows instead of a body: 1xx, except 101, after which the connection has another protocol.
     const fn is_interim(&self) -> bool {
         matches!(self.response.status, 100 | 102..=199)
     }
