@@ -276,18 +276,68 @@ fn a_branch_that_was_given_up_is_tried_again() {
     driver.run();
     driver.node.give_up();
     assert_eq!(driver.node.needed(), None);
-    // What follows a branch that was given up waits with it.
-    let second = driver.blocks.grow(&mut other, 2, 2);
-    assert_eq!(driver.header(second), Ok(Accepted::Header { id: second }));
+    assert_eq!(driver.node.poll_timeout(), Some(NOW + Duration::from_secs(120)));
+    driver.node.handle_timeout(NOW + Duration::from_secs(119));
     assert_eq!(driver.node.needed(), None);
-
-    let deadline = driver.node.poll_timeout().expect("it is tried again");
-    assert_eq!(deadline, NOW + Duration::from_secs(120));
-    driver.node.handle_timeout(deadline);
+    driver.node.handle_timeout(NOW + Duration::from_secs(120));
     assert_eq!(driver.node.needed(), Some(first), "nobody has to send it unasked");
     driver.blocks.0.insert(first, withheld);
     driver.run();
     assert_eq!(driver.node.tip(), other.chain.tip());
+}
+
+/// Who sends a header of the branch may have the body. The wait ends sooner, but not at once: whoever withholds it could
+/// send headers all the time.
+#[test]
+fn a_branch_that_was_given_up_and_is_offered_is_tried_again_sooner() {
+    let mut world = World::new();
+    let mut driver = Driver::new(node(20));
+    let mut other = world.clone();
+    driver.blocks.grow(&mut world, 1, 1);
+    driver.branch(world.chain.tip().id);
+    let first = driver.blocks.grow(&mut other, 2, 2);
+    let bytes = driver.blocks.0[&first].clone();
+    driver.node.handle_header(NOW, PEER, &bytes).expect("its parent is known");
+    let withheld = driver.blocks.0.remove(&first).expect("just made");
+    driver.run();
+    let sixteenth = Duration::from_millis(7_500);
+    for (round, child) in [false, true].into_iter().enumerate() {
+        let now = NOW + sixteenth * round as u32;
+        driver.node.give_up();
+        assert_eq!(driver.node.poll_timeout(), Some(now + Duration::from_secs(120)));
+        // The header again, or one that follows.
+        if child {
+            let second = driver.blocks.grow(&mut other, 2, 2);
+            assert_eq!(driver.header(second), Ok(Accepted::Header { id: second }));
+        } else {
+            driver.node.handle_header(now, PEER, &bytes).expect("it is known");
+        }
+        assert_eq!(driver.node.needed(), None);
+        assert_eq!(driver.node.poll_timeout(), Some(now + sixteenth));
+        driver.node.handle_timeout(now + sixteenth);
+        assert_eq!(driver.node.needed(), Some(first));
+    }
+    driver.blocks.0.insert(first, withheld);
+    driver.run();
+    assert_eq!(driver.node.tip(), other.chain.tip());
+}
+
+#[test]
+fn a_header_of_another_branch_does_not_shorten_the_wait() {
+    let mut world = World::new();
+    let mut driver = Driver::new(node(20));
+    let mut other = world.clone();
+    driver.blocks.grow(&mut world, 1, 1);
+    driver.branch(world.chain.tip().id);
+    let first = driver.blocks.grow(&mut other, 2, 2);
+    let bytes = driver.blocks.0[&first].clone();
+    driver.node.handle_header(NOW, PEER, &bytes).expect("its parent is known");
+    driver.blocks.0.remove(&first);
+    driver.run();
+    driver.node.give_up();
+    driver.blocks.grow(&mut world, 1, 1);
+    driver.branch(world.chain.tip().id);
+    assert_eq!(driver.node.poll_timeout(), Some(NOW + Duration::from_secs(120)));
 }
 
 #[test]

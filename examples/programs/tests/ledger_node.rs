@@ -104,7 +104,10 @@ fn killed(kills: u32) {
     let folder = &folder;
     drop(made); // all are killed
     let numbers = ["1", "2", "3", "4"];
-    let run = |number: &str| start(folder, &["node", "harbour", "--number", number]);
+    let run = |number: &str| {
+        let trace = format!("trace{number}");
+        start(folder, &["node", "harbour", "--number", number, "--trace", &trace])
+    };
     let others: Vec<Running> = numbers[..3].iter().map(|number| run(number)).collect();
     wait_for_one_tip(folder, 3);
     let wallet = "harbour/owner.key";
@@ -117,11 +120,14 @@ fn killed(kills: u32) {
         std::thread::sleep(Duration::from_millis(300 + pause));
         drop(victim);
         if !writer.0.wait().expect("it ends").success() {
-            // It has said why. With all four nodes it succeeds.
             let status = ledger(folder, &["status", "harbour"]);
-            eprintln!("after kill {kill}: {}", String::from_utf8_lossy(&status.stdout));
-            let _victim = run("4");
-            assert!(ledger(folder, &words).status.success(), "kill {kill}");
+            eprintln!("{}", String::from_utf8_lossy(&status.stdout));
+            for number in numbers {
+                let trace = fs::read_to_string(folder.join(format!("trace{number}")));
+                let lines: Vec<_> = trace.iter().flat_map(|trace| trace.lines()).collect();
+                eprintln!("{}", lines[lines.len().saturating_sub(100)..].join("\n"));
+            }
+            panic!("no record after kill {kill}");
         }
     }
     let last = run("4");

@@ -154,7 +154,8 @@ impl InnerMut<'_> {
         let Some(peer) = self.peers_mut().get_mut(at) else { return };
         let later = now.saturating_add(config.retry);
         match verdict {
-            BlockVerdict::Accepted { id, weight } => {
+            BlockVerdict::Accepted { id, height, weight } => {
+                peer.height = peer.height.max(height.0);
                 // Only a sequence that goes on is continued; a finished one begins at the locator again.
                 peer.continue_from = Some(id).filter(|_| peer.sync != Sync::Idle);
                 if weight > ours {
@@ -203,7 +204,7 @@ impl InnerMut<'_> {
         let at = self.find(conn);
         match verdict {
             TransactionVerdict::Accepted => self.transactions().accepted(*id),
-            TransactionVerdict::Refused => {}
+            TransactionVerdict::Refused => self.transactions().refused(id),
             TransactionVerdict::Gap => {
                 if let Some(at) = at {
                     self.transactions().retry(id, at, retry);
@@ -230,6 +231,9 @@ impl InnerMut<'_> {
         self.inner.locator_len = len;
         for (place, id) in self.inner.locator.iter_mut().zip(locator) {
             *place = *id;
+        }
+        if has_changed {
+            self.transactions().forget_refused();
         }
         for peer in self.peers_mut() {
             if has_changed && peer.tip != status.tip {

@@ -123,6 +123,10 @@ impl InnerMut<'_> {
     fn status(&mut self, at: usize, status: &Status) {
         let now = self.inner.now;
         let has_ours = status.tip == self.inner.status.tip;
+        if status.tip != self.peer(at).tip {
+            // It may have what it did not have before.
+            self.parts.blocks.iter_mut().for_each(|request| request.asking.allow(at));
+        }
         self.change(at, |peer| {
             peer.tip = status.tip;
             peer.height = status.height.0;

@@ -47,6 +47,8 @@ pub(super) enum State {
     Asked { from: usize, at: Duration },
     /// It was delivered. `relay`: it is announced to peers.
     Known { relay: bool },
+    /// It cannot be used after the present tip. After another one it may be asked for again.
+    Refused,
 }
 
 /// The table of transactions.
@@ -85,8 +87,13 @@ impl TransactionSlot {
     const fn from(&self) -> Option<usize> {
         match self.state {
             State::Wanted { from, .. } | State::Asked { from, .. } => Some(from),
-            State::Known { .. } => None,
+            State::Known { .. } | State::Refused => None,
         }
+    }
+
+    /// Returns whether it is wanted or asked for.
+    const fn is_pending(&self) -> bool {
+        matches!(self.state, State::Wanted { .. } | State::Asked { .. })
     }
 }
 
@@ -168,7 +175,7 @@ impl<'a> TransactionsRef<'a> {
         self.pending().filter_map(move |(_, slot)| match slot.state {
             State::Wanted { at, .. } => Some(at),
             State::Asked { at, .. } => at.checked_add(timeout),
-            State::Known { .. } => None,
+            State::Known { .. } | State::Refused => None,
         })
     }
 }
@@ -229,7 +236,7 @@ impl<'a> Transactions<'a> {
 
     fn set_state(&mut self, at: usize, state: State) {
         self.change(at, |slot| slot.state = state);
-        self.root.pending.set(at, !matches!(state, State::Known { .. }));
+        self.root.pending.set(at, self.as_ref().get(at).is_pending());
     }
 
     /// Stores a transaction in a free slot.
@@ -321,9 +328,9 @@ impl<'a> Transactions<'a> {
 
     /// Returns the oldest transaction that is known. `urgent`: or of any.
     fn oldest(&self, urgent: bool) -> Option<usize> {
-        let is_known = |slot: &TransactionSlot| matches!(slot.state, State::Known { .. });
-        let usable = self.slots.iter().enumerate().filter(|(_, slot)| urgent || is_known(slot));
-        usable.min_by_key(|(_, slot)| (!is_known(slot), slot.number)).map(|(at, _)| at)
+        let slots = self.slots.iter().enumerate();
+        let usable = slots.filter(|(_, slot)| urgent || !slot.is_pending());
+        usable.min_by_key(|(_, slot)| (slot.is_pending(), slot.number)).map(|(at, _)| at)
     }
 
     /// Notes the delivery of a transaction that is waited for, and returns since when, or `None` if it is not. Until the
@@ -332,7 +339,7 @@ impl<'a> Transactions<'a> {
         let at = self.as_ref().find(id)?;
         let since = match self.as_ref().get(at).state {
             State::Asked { at, .. } | State::Wanted { at, .. } => at,
-            State::Known { .. } => return None,
+            State::Known { .. } | State::Refused => return None,
         };
         self.change(at, |slot| slot.known_by |= bit(peer));
         self.set_state(at, State::Known { relay: false });
@@ -408,6 +415,23 @@ impl<'a> Transactions<'a> {
         let is_asked =
             matches!(self.as_ref().get(at).state, State::Asked { from, .. } if from == peer);
         is_asked.then_some(at)
+    }
+
+    /// Does not ask for a transaction again until the tip changes.
+    pub(super) fn refused(&mut self, id: &TxId) {
+        let Some(at) = self.as_ref().find(id) else { return };
+        if self.as_ref().get(at).state == (State::Known { relay: false }) {
+            self.set_state(at, State::Refused);
+        }
+    }
+
+    /// Forgets what was refused after the last tip.
+    pub(super) fn forget_refused(&mut self) {
+        for at in 0..self.slots.len() {
+            if self.as_ref().get(at).state == State::Refused {
+                self.free(at);
+            }
+        }
     }
 
     /// Does not announce a transaction any more.

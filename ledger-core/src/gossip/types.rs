@@ -8,6 +8,7 @@ use crate::branch::BlockError;
 use crate::conn::ConnId;
 use crate::engine::{Engine, Refused, Weight};
 use crate::hash::BlockId;
+use crate::header::Height;
 use crate::mempool::{Insertion, MempoolError};
 use crate::node::{Accepted, Node, NodeStorage};
 
@@ -95,6 +96,8 @@ pub enum BlockVerdict {
     Accepted {
         /// The block.
         id: BlockId,
+        /// Its height. The peer has its body, even if its [status](super::Message::Status) does not say so yet.
+        height: Height,
         /// The weight of the branch that ends in it.
         weight: Weight,
     },
@@ -151,8 +154,9 @@ impl BlockVerdict {
     ) -> Self {
         match *result {
             Ok(Accepted::Header { id } | Accepted::Body { id }) => {
-                let weight = node.tip_of(&id).map_or(Weight(0), |tip| tip.weight);
-                Self::Accepted { id, weight }
+                let tip = node.tip_of(&id);
+                let height = tip.map_or(Height(0), |tip| tip.height);
+                Self::Accepted { id, height, weight: tip.map_or(Weight(0), |tip| tip.weight) }
             }
             Ok(Accepted::Orphan { .. }) => Self::Orphan,
             Ok(Accepted::Early { .. }) => Self::NotYet,

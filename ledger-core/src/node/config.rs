@@ -20,8 +20,9 @@ pub struct NodeConfig {
     /// How long to wait for a body after [`Event::Need`](super::Event::Need), before its branch is given up. Longer than
     /// a body takes over the slowest connection, retries with other peers included.
     pub body_timeout: Duration,
-    /// How long a branch rests that was given up for a missing body, before it is tried again. Several times
-    /// `body_timeout`, so that a withheld body occupies the node for a small part of the time only.
+    /// How long a branch rests that was given up for a missing body, before it is tried again: a sixteenth of it once a
+    /// peer sends one of its headers, all of it otherwise. Several times `body_timeout`, so that a withheld body occupies
+    /// the node for a small part of the time only.
     pub retry_interval: Duration,
     /// How long a header is kept whose parent is unknown, and how far in the future a header may lie that is kept
     /// until its time.
@@ -37,7 +38,8 @@ pub struct NodeConfig {
 pub enum Timer {
     /// A body is missing. Starts with `Need`, ends with the body; when it fires, the branch is given up.
     Body,
-    /// A branch was given up for a missing body. When it fires, all such branches are tried again.
+    /// A branch was given up for a missing body. Starts then, and is shorter once a header of such a branch is received;
+    /// when it fires, all such branches are tried again.
     Retry,
     /// A header waits for its parent. Starts when it is kept; when it fires, the header is dropped.
     Orphan,

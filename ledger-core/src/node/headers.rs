@@ -27,10 +27,11 @@ impl<E: Engine> InnerMut<'_, E> {
             return Ok(Accepted::Header { id });
         }
         if let Some(known) = self.tree().find(&id) {
-            return match self.tree().status(known) {
-                Status::Invalid => Err(Refused::Invalid(BlockError::InvalidAncestor)),
-                _ => Ok(Accepted::Header { id }),
-            };
+            if self.tree().status(known) == Status::Invalid {
+                return Err(Refused::Invalid(BlockError::InvalidAncestor));
+            }
+            self.offered(known);
+            return Ok(Accepted::Header { id });
         }
         match self.check_header(&sealed.header, sealed.proof, now) {
             Ok((parent, weight)) => self.insert_header(sealed, id, parent, weight),
@@ -91,6 +92,7 @@ impl<E: Engine> InnerMut<'_, E> {
         let inserted = tree.insert(slot, parent, pinned, &prefer);
         let at = inserted.map_err(|full| Refused::NoRoom { capacity: full.capacity })?;
         self.consider(at);
+        self.offered(at);
         Ok(Accepted::Header { id })
     }
 

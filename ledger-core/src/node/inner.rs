@@ -46,9 +46,9 @@ pub(super) struct Inner<E: Engine> {
     pub(super) hashed: BodyTree, // of the body that is being hashed
     pub(super) report: Option<Event<E::Error>>,
     pub(super) asked: Option<Asked>,
-    pub(super) retry_at: Option<Duration>, // of branches that were given up
-    pub(super) reported: Option<usize>,    // the tip that the events led to
-    pub(super) confirmed: u64,             // the height of the last block reported as confirmed
+    pub(super) rest: Option<Rest>, // of branches that were given up
+    pub(super) reported: Option<usize>, // the tip that the events led to
+    pub(super) confirmed: u64,     // the height of the last block reported as confirmed
     pub(super) recent: RecentEngine<E>,
 }
 
@@ -111,6 +111,22 @@ pub(super) struct Asked {
     pub(super) at: Duration,
 }
 
+/// The time in which branches that were given up are not tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rest {
+    pub(super) since: Duration,
+    pub(super) is_offered: bool, // a header of one of them was received meanwhile
+}
+
+impl Rest {
+    /// Returns when it is over, or `None` at the end of time.
+    pub(super) fn end(&self, config: &NodeConfig) -> Option<Duration> {
+        let interval = config.retry_interval;
+        let shorter = interval.checked_div(16).unwrap_or(interval);
+        self.since.checked_add(if self.is_offered { shorter } else { interval })
+    }
+}
+
 /// A node with its storage and ledger.
 pub(super) struct InnerMut<'a, E: Engine> {
     pub(super) inner: &'a mut Inner<E>,
@@ -142,7 +158,7 @@ impl<E: Engine> Inner<E> {
             hashed: BodyTree::new(),
             report: None,
             asked: None,
-            retry_at: None,
+            rest: None,
             reported: None,
             recent: RecentEngine::NONE,
         }

@@ -22,7 +22,7 @@ impl<E: Engine> Inner<E> {
                 let asked = self.asked?;
                 Some(asked.at.saturating_add(self.config.body_timeout))
             }
-            Timer::Retry => self.retry_at,
+            Timer::Retry => self.rest?.end(&self.config),
             Timer::Orphan => orphans.next_expiry(),
             Timer::Early => orphans.next_early(self.now),
         }
@@ -45,7 +45,8 @@ impl<E: Engine> InnerMut<'_, E> {
         self.advance_clock(now);
         let now = self.inner.now;
         Orphans::new(self.parts.orphans).expire(now);
-        if self.inner.retry_at.is_some_and(|at| at <= now) {
+        let config = &self.inner.config;
+        if self.inner.rest.and_then(|rest| rest.end(config)).is_some_and(|at| at <= now) {
             self.retry();
         }
         let timeout = self.inner.config.body_timeout;

@@ -9,7 +9,7 @@
 
 use core::cmp::Ordering;
 
-use super::inner::{InnerMut, Switch};
+use super::inner::{InnerMut, Rest, Switch};
 use super::recent::RecentEngine;
 use super::slot::Status;
 use crate::engine::{Engine, Tip};
@@ -167,15 +167,23 @@ impl<E: Engine> InnerMut<'_, E> {
     /// Gives up the branch whose next body is missing, and tries it again later.
     pub(super) fn give_up_for_now(&mut self) -> Option<BlockId> {
         let id = self.give_up()?;
-        // None at the end of time.
-        let retry_at = self.inner.now.checked_add(self.inner.config.retry_interval);
-        self.inner.retry_at = self.inner.retry_at.or(retry_at);
+        let rest = Rest { since: self.inner.now, is_offered: false };
+        self.inner.rest = self.inner.rest.or(Some(rest));
         Some(id)
+    }
+
+    /// A peer has sent a header: if its branch was given up, that peer may have the missing body.
+    pub(super) fn offered(&mut self, at: usize) {
+        if self.tree().status(at) == Status::Parked
+            && let Some(rest) = &mut self.inner.rest
+        {
+            rest.is_offered = true;
+        }
     }
 
     /// Tries all branches again that were given up.
     pub(super) fn retry(&mut self) {
-        self.inner.retry_at = None;
+        self.inner.rest = None;
         self.tree_mut().unpark_all();
         self.find_best();
     }

@@ -100,6 +100,7 @@ fn verdict(input: &mut Input<'_>) -> BlockVerdict {
     match input.below(10) {
         0..=4 => BlockVerdict::Accepted {
             id: block_id(input),
+            height: Height(u64::from(input.byte())),
             weight: Weight(u128::from(input.byte() % 4)),
         },
         5 => BlockVerdict::NotYet,

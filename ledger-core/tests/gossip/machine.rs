@@ -7,7 +7,7 @@ use ledger_core::gossip::{
     Status, TransactionVerdict, TxIds,
 };
 use ledger_core::{
-    Action, BlockId, ConfigError, ConnId, Full, GenesisId, Height, KeyPair, Transaction,
+    Action, BlockId, ConfigError, ConnId, Full, GenesisId, Hash, Height, KeyPair, Tip, Transaction,
 };
 
 use crate::host::TestGossip;
@@ -78,7 +78,7 @@ fn only_what_can_never_be_valid_disconnects() {
     let id = BlockId::default();
     let weight = ledger_core::Weight(1);
     for (verdict, closes) in [
-        (BlockVerdict::Accepted { id, weight }, false),
+        (BlockVerdict::Accepted { id, height: Height(5), weight }, false),
         (BlockVerdict::NotYet, false),
         (BlockVerdict::Orphan, false),
         (BlockVerdict::NoRoom, false),
@@ -175,6 +175,79 @@ fn a_block_is_asked_for_until_somebody_delivers_it() {
     assert_eq!(events(&mut gossip), [Event::Unavailable { id }]);
     gossip.handle_timeout(later + Duration::from_secs(5));
     assert_eq!(asked(&mut gossip), [1], "all are asked again");
+}
+
+/// Headers may overtake the status of a chain that has just grown. Who sends a header has the block.
+#[test]
+fn who_sends_a_header_is_asked_for_its_body_before_its_status_comes() {
+    let mut gossip = gossip(4);
+    hello(&mut gossip, 1, 8);
+    events(&mut gossip);
+    sent(&mut gossip);
+    let id = BlockId::from_bytes([5; 32]);
+    let weight = ledger_core::Weight(9);
+    let verdict = BlockVerdict::Accepted { id, height: Height(9), weight };
+    gossip.handle_header_checked(NOW, ConnId(1), verdict);
+    gossip.want_blocks(NOW, &[(Height(9), id)]);
+    assert_eq!(events(&mut gossip), []);
+    let requests = sent(&mut gossip);
+    let asked: Vec<_> = requests.iter().filter(|(_, text)| text.contains("GET_BLOCK")).collect();
+    assert!(matches!(asked[..], [(1, _)]), "{requests:?}");
+}
+
+#[test]
+fn a_peer_that_had_no_body_is_asked_again_after_its_tip_has_changed() {
+    let mut gossip = gossip(4);
+    hello(&mut gossip, 1, 9);
+    hello(&mut gossip, 2, 9);
+    events(&mut gossip);
+    sent(&mut gossip);
+    let id = BlockId::from_bytes([5; 32]);
+    gossip.want_blocks(NOW, &[(Height(9), id)]);
+    let asked = |gossip: &mut TestGossip| -> Vec<u32> {
+        let all = sent(gossip).into_iter();
+        all.filter(|(_, text)| text.starts_with("GET_BLOCK")).map(|(conn, _)| conn).collect()
+    };
+    assert_eq!(asked(&mut gossip), [1]);
+    say(&mut gossip, NOW, 1, &Message::NotFound(NotFound::Block(id)));
+    assert_eq!(asked(&mut gossip), [2]);
+    let status = Status { height: Height(10), tip: BlockId::from_bytes([6; 32]) };
+    say(&mut gossip, NOW, 1, &Message::Status(status));
+    say(&mut gossip, NOW, 2, &Message::NotFound(NotFound::Block(id)));
+    assert_eq!(events(&mut gossip), [], "it is not unavailable");
+    assert_eq!(asked(&mut gossip), [1]);
+}
+
+/// What the state after one block refuses may be good after another: the branch that used the sequence number is gone.
+#[test]
+fn a_transaction_that_was_refused_is_asked_for_again_after_another_tip() {
+    let mut gossip = gossip(4);
+    hello(&mut gossip, 1, 0);
+    events(&mut gossip);
+    let key = KeyPair::from_secret(&[1; 32]);
+    let pay = Transaction::new(key.account(), 0, Action::Pay { to: key.account(), amount: 1 });
+    let mut buf = [0; Transaction::MAX_LEN];
+    let signed = pay.sign(&GenesisId::default(), &key, &mut buf).expect("its own key");
+    let id = signed.id(&GenesisId::default());
+    let ids = [*id.as_bytes()];
+    let announcement = Message::HaveTransactions(TxIds::new(&ids));
+    let asked = |gossip: &mut TestGossip| {
+        say(gossip, NOW, 1, &announcement);
+        sent(gossip).iter().any(|(_, text)| text.starts_with("GET_TRANSACTION"))
+    };
+    assert!(asked(&mut gossip));
+    say(&mut gossip, NOW, 1, &Message::Transaction(signed.as_bytes()));
+    gossip.handle_transaction_checked(NOW, ConnId(1), &id, TransactionVerdict::Refused);
+    assert!(!asked(&mut gossip), "it was refused");
+    let tip = Tip {
+        height: Height(1),
+        id: BlockId::from_bytes([1; 32]),
+        time: 1,
+        state: Hash::of(b""),
+        weight: ledger_core::Weight(1),
+    };
+    gossip.handle_tip(NOW, &tip, &[tip.id]);
+    assert!(asked(&mut gossip));
 }
 
 #[test]

@@ -52,6 +52,7 @@ pub struct Daemon {
     store: BTreeMap<BlockId, (ConnId, Vec<u8>)>,
     steps: Vec<Step>,
     returned: Vec<BlockId>, // taken back, the highest first
+    followed: BlockId,      // the tip after which the mempool is
     dialled: BTreeMap<ConnId, SocketAddr>,
     presync: BTreeMap<ConnId, Presync<Rule>>,
     dial_at: Duration,
@@ -110,6 +111,7 @@ impl Daemon {
             store: BTreeMap::new(),
             steps: Vec::new(),
             returned: Vec::new(),
+            followed: BlockId::default(),
             dialled: BTreeMap::new(),
             presync: BTreeMap::new(),
             dial_at: Duration::ZERO,

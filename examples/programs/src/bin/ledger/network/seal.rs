@@ -6,7 +6,7 @@ use consensus::{
     AuthoritySeal, AuthoritySlot, StakeSeal, ValidatorVec, statement_of, validator_id,
 };
 use examples::cli::{self, sentence};
-use ledger_core::{Block, Body, Claim, Header, Refused};
+use ledger_core::{Block, BlockError, Body, Claim, Header, Refused};
 use pow::{CompactTarget, Miner, Step, WorkSeal};
 
 use super::daemon::Daemon;
@@ -46,33 +46,30 @@ impl Daemon {
         }
     }
 
-    /// Returns the header and the body of the next block, or `None` if the clock is not far enough.
+    /// Returns the header and the body of the next block, or `None` if there is none yet.
     fn propose(&mut self, claim: Claim) -> cli::Result<Option<(Header, Vec<u8>)>> {
         let author = self.key.as_ref().map(ledger_core::KeyPair::account).unwrap_or_default();
         let time = self.clock().as_secs().max(self.node.median_time().saturating_add(1));
-        let mut body = vec![0; MAX_BODY];
-        let len = self.mempool.template(&mut body);
-        body.truncate(len);
-        while let Ok(transactions) = Body::from_bytes(&body) {
-            match self.node.propose(time, author, &transactions, claim) {
-                Ok(header) => return Ok(Some((header, body))),
-                Err(Refused::NotYet { .. }) => return Ok(None),
-                // One of them fails, such as a second mint of one asset: the chain is tried with fewer.
-                Err(_) if !transactions.is_empty() => {
-                    let last = transactions.iter().last();
-                    if transactions.len() == 1
-                        && let Some(only) = &last
-                    {
-                        self.mempool.remove(&only.id(self.node.genesis_id()));
-                        return Ok(None);
-                    }
-                    let len = last.as_ref().map_or(0, |last| last.as_bytes().len());
-                    body.truncate(body.len() - len);
+        let mut room = MAX_BODY;
+        loop {
+            let mut bytes = vec![0; room];
+            let len = self.mempool.template(&mut bytes);
+            bytes.truncate(len);
+            let body = Body::from_bytes(&bytes).map_err(sentence)?;
+            if body.is_empty() {
+                return Ok(None);
+            }
+            match self.node.propose(time, author, &body, claim) {
+                Ok(header) => return Ok(Some((header, bytes))),
+                Err(Refused::NoRoom { .. }) => room = len / 2,
+                Err(Refused::Invalid(BlockError::Transaction { index, .. })) => {
+                    // Such as a second mint of one asset. What does not fail stays.
+                    let Some(failed) = body.iter().nth(index as usize) else { return Ok(None) };
+                    self.mempool.remove(&failed.id(self.node.genesis_id()));
                 }
-                Err(error) => return Err(sentence(error)),
+                Err(_) => return Ok(None),
             }
         }
-        Ok(None)
     }
 
     fn search(&mut self, bits: u32) -> cli::Result<bool> {

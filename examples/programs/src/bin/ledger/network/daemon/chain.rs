@@ -44,14 +44,17 @@ impl Daemon {
         let tip = *self.node.tip();
         if tip.id != before {
             self.work = None;
-            if !self.node.is_busy() {
-                while let Some(id) = self.returned.pop() {
-                    self.mempool_again(&id)?;
-                }
-                self.mempool.update(&self.node.state(), tip.height);
-                self.waiting_since = self.clock();
-                self.keep_snapshot()?;
+        }
+        // The state is that of the tip only while the node is not busy.
+        let has_moved = tip.id != self.followed || !self.returned.is_empty();
+        if has_moved && !self.node.is_busy() {
+            self.followed = tip.id;
+            while let Some(id) = self.returned.pop() {
+                self.mempool_again(&id)?;
             }
+            self.mempool.update(&self.node.state(), tip.height);
+            self.waiting_since = self.clock();
+            self.keep_snapshot()?;
         }
         let mut locator = [BlockId::default(); 31];
         let len = self.node.locator(&mut locator);
@@ -106,12 +109,16 @@ impl Daemon {
         Ok(())
     }
 
-    /// The transactions of a block that was taken back wait again.
+    /// The transactions of a block that was taken back wait again, and are announced.
     fn mempool_again(&mut self, id: &BlockId) -> cli::Result<()> {
         let Some(bytes) = self.db.block(id)? else { return Ok(()) };
         let (block, _) = Block::decode(&bytes).map_err(sentence)?;
         for signed in block.body() {
-            let _ = self.mempool.insert(&signed, &self.node.state(), self.node.tip().height);
+            let tip = self.node.tip().height;
+            if self.mempool.insert(&signed, &self.node.state(), tip).is_ok() {
+                let id = signed.id(self.node.genesis_id());
+                self.gossip.announce_transaction(self.clock(), &id);
+            }
         }
         Ok(())
     }
