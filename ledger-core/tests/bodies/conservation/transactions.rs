@@ -98,7 +98,11 @@ impl Wallet {
         }
         let mut buf = [0; Transaction::MAX_LEN];
         let signed = transaction.sign(genesis, &keys()[signer], &mut buf).expect("its own key");
-        self.ids.push(signed.id(genesis));
+        let id = signed.id(genesis);
+        // The same one may be signed again on another branch.
+        if !self.ids.contains(&id) {
+            self.ids.push(id);
+        }
         self.signed.push(signed.as_bytes().to_vec());
         signed.as_bytes().to_vec()
     }
