@@ -1,5 +1,7 @@
 //! Validation: finds the end of a value and whether it is well formed, in one pass and bounded memory.
 
+use core::cmp::Ordering;
+
 use super::{BencodeError, Token, Tokens};
 
 /// The maximum of [`Limits::depth`].
@@ -45,13 +47,13 @@ const LEVELS: usize = 100;
 /// The number of levels that nearly every value has room in. Clearing room for all takes longer than a short message.
 const FEW_LEVELS: usize = 8;
 
-/// A list or dictionary that is not yet closed.
+/// A list or dictionary that is not yet closed. Positions, not slices: half the stack.
 #[derive(Clone, Copy)]
-struct Level<'a> {
+struct Level {
     dict: bool,
-    value_next: bool,           // in a dictionary: a key was read
-    body: &'a [u8],             // of a dictionary, from its first key on
-    greatest: Option<&'a [u8]>, // of its keys so far
+    value_next: bool, // in a dictionary: a key was read
+    body: usize,      // where the first key of a dictionary begins
+    greatest: usize,  // where the greatest of its keys so far begins, or 0
 }
 
 /// Returns the bytes after the value at the front of `bytes`.
@@ -72,13 +74,14 @@ fn skip_within<const N: usize>(
     mode: Mode,
     limits: Limits,
 ) -> Result<Option<&[u8]>, BencodeError> {
-    const CLOSED: Level<'_> = Level { dict: false, value_next: false, body: &[], greatest: None };
+    const CLOSED: Level = Level { dict: false, value_next: false, body: 0, greatest: 0 };
     let mut levels = [CLOSED; N];
     let mut depth = 0_usize;
     let mut items = 0_u32;
     let mut unordered = 0_u32;
     let mut tokens = Tokens::new(bytes);
     loop {
+        let start = bytes.len().wrapping_sub(tokens.rest().len());
         let token = tokens.pull()?;
         let level = depth.checked_sub(1).and_then(|top| levels.get_mut(top));
         if token == Token::End {
@@ -95,7 +98,7 @@ fn skip_within<const N: usize>(
             if let Some(level) = level.filter(|level| level.dict) {
                 if !level.value_next {
                     let Token::Bytes(key) = token else { return Err(BencodeError::Key) };
-                    level.key(key, tokens.rest(), mode, &mut unordered, limits.unordered)?;
+                    level.key(bytes, start, key, mode, &mut unordered, limits.unordered)?;
                     continue;
                 }
                 level.value_next = false;
@@ -106,7 +109,7 @@ fn skip_within<const N: usize>(
                 }
                 let Some(level) = levels.get_mut(depth) else { return Ok(None) };
                 let dict = token == Token::Dict;
-                *level = Level { dict, body: tokens.rest(), ..CLOSED };
+                *level = Level { dict, body: start.wrapping_add(1), ..CLOSED };
                 depth = depth.saturating_add(1);
                 if !dict {
                     let (count, rest) = short_strings(tokens.rest());
@@ -124,44 +127,44 @@ fn skip_within<const N: usize>(
     }
 }
 
-impl<'a> Level<'a> {
-    /// Checks a key of a dictionary.
+impl Level {
+    /// Checks a key of a dictionary, which begins at `start`.
     fn key(
         &mut self,
-        key: &'a [u8],
-        rest: &'a [u8],
+        bytes: &[u8],
+        start: usize,
+        key: &[u8],
         mode: Mode,
         unordered: &mut u32,
         most: u32,
     ) -> Result<(), BencodeError> {
         self.value_next = true;
-        match self.greatest {
-            Some(greatest) if key == greatest => return Err(BencodeError::Duplicate),
-            Some(greatest) if key < greatest => {
-                if mode == Mode::Strict {
-                    return Err(BencodeError::Order);
+        if self.greatest > 0 {
+            let greatest = bytes.get(self.greatest..).unwrap_or_default();
+            match key.cmp(split_string(greatest).0) {
+                Ordering::Equal => return Err(BencodeError::Duplicate),
+                Ordering::Less if mode == Mode::Strict => return Err(BencodeError::Order),
+                Ordering::Less => {
+                    *unordered = unordered.saturating_add(1);
+                    if *unordered > most {
+                        return Err(BencodeError::Unordered(most));
+                    }
+                    let before = bytes.get(self.body..start).unwrap_or_default();
+                    let is_known = occurs(before, key);
+                    return if is_known { Err(BencodeError::Duplicate) } else { Ok(()) };
                 }
-                *unordered = unordered.saturating_add(1);
-                if *unordered > most {
-                    return Err(BencodeError::Unordered(most));
-                }
-                if occurs(self.body, key, rest) {
-                    return Err(BencodeError::Duplicate);
-                }
+                Ordering::Greater => {}
             }
-            _ => self.greatest = Some(key),
         }
+        self.greatest = start;
         Ok(())
     }
 }
 
-/// Returns whether a dictionary has a key before the one that ends where `rest` begins.
-fn occurs(body: &[u8], key: &[u8], rest: &[u8]) -> bool {
-    let mut tokens = Tokens::new(body);
+/// Returns whether a key is among the keys and values of a dictionary.
+fn occurs(entries: &[u8], key: &[u8]) -> bool {
+    let mut tokens = Tokens::new(entries);
     while let Ok(Token::Bytes(earlier)) = tokens.pull() {
-        if tokens.rest().len() <= rest.len() {
-            return false; // this is the key itself
-        }
         if earlier == key {
             return true;
         }
