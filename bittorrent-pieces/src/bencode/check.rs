@@ -81,7 +81,7 @@ fn skip_within<const N: usize>(
     let mut unordered = 0_u32;
     let mut tokens = Tokens::new(bytes);
     loop {
-        let start = bytes.len().wrapping_sub(tokens.rest().len());
+        let before = tokens.rest();
         let token = tokens.pull()?;
         let level = depth.checked_sub(1).and_then(|top| levels.get_mut(top));
         if token == Token::End {
@@ -98,6 +98,7 @@ fn skip_within<const N: usize>(
             if let Some(level) = level.filter(|level| level.dict) {
                 if !level.value_next {
                     let Token::Bytes(key) = token else { return Err(BencodeError::Key) };
+                    let start = bytes.len().wrapping_sub(before.len());
                     level.key(bytes, start, key, mode, &mut unordered, limits.unordered)?;
                     continue;
                 }
@@ -109,7 +110,8 @@ fn skip_within<const N: usize>(
                 }
                 let Some(level) = levels.get_mut(depth) else { return Ok(None) };
                 let dict = token == Token::Dict;
-                *level = Level { dict, body: start.wrapping_add(1), ..CLOSED };
+                let body = bytes.len().wrapping_sub(tokens.rest().len());
+                *level = Level { dict, body, ..CLOSED };
                 depth = depth.saturating_add(1);
                 if !dict {
                     let (count, rest) = short_strings(tokens.rest());
@@ -139,24 +141,22 @@ impl Level {
         most: u32,
     ) -> Result<(), BencodeError> {
         self.value_next = true;
-        if self.greatest > 0 {
-            let greatest = bytes.get(self.greatest..).unwrap_or_default();
-            match key.cmp(split_string(greatest).0) {
-                Ordering::Equal => return Err(BencodeError::Duplicate),
-                Ordering::Less if mode == Mode::Strict => return Err(BencodeError::Order),
-                Ordering::Less => {
-                    *unordered = unordered.saturating_add(1);
-                    if *unordered > most {
-                        return Err(BencodeError::Unordered(most));
-                    }
-                    let before = bytes.get(self.body..start).unwrap_or_default();
-                    let is_known = occurs(before, key);
-                    return if is_known { Err(BencodeError::Duplicate) } else { Ok(()) };
+        let greatest = bytes.get(self.greatest..).filter(|_| self.greatest > 0);
+        let order = greatest.map_or(Ordering::Greater, |bytes| key.cmp(split_string(bytes).0));
+        match order {
+            Ordering::Greater => self.greatest = start,
+            Ordering::Equal => return Err(BencodeError::Duplicate),
+            Ordering::Less if mode == Mode::Strict => return Err(BencodeError::Order),
+            Ordering::Less => {
+                *unordered = unordered.saturating_add(1);
+                if *unordered > most {
+                    return Err(BencodeError::Unordered(most));
                 }
-                Ordering::Greater => {}
+                if occurs(bytes.get(self.body..start).unwrap_or_default(), key) {
+                    return Err(BencodeError::Duplicate);
+                }
             }
         }
-        self.greatest = start;
         Ok(())
     }
 }
