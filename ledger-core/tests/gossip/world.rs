@@ -431,3 +431,32 @@ pub fn propagation(nodes: u32) -> Duration {
     }
     world.net.now().saturating_sub(start)
 }
+
+/// Makers of blocks die at any moment after a block. Returns the longest time until the nodes that stay had one tip again.
+pub fn longest_disagreement(seed: u64) -> Duration {
+    let mut world = World::new(seed, 5, 0);
+    world.is_quiet = true;
+    let mut longest = Duration::ZERO;
+    for _ in 0..10 {
+        world.run(Duration::from_secs(90)); // who is away comes back
+        let nth = world.rng.below(world.hosts.len() as u64) as usize;
+        let (addr, maker) = world.hosts.iter_mut().nth(nth).expect("all are awake");
+        let addr = *addr;
+        maker.mine(&mut world.net, 100);
+        world.after(addr);
+        let lives = world.rng.below(700);
+        world.run(Duration::from_millis(lives));
+        let maker = world.hosts.remove(&addr).expect("it is awake");
+        world.deadlines.remove(&addr);
+        world.net.kill(addr);
+        let start = world.net.now();
+        world.asleep.insert(addr, (maker.disk, start + Duration::from_secs(60)));
+        while world.tips().len() > 1 {
+            world.run(Duration::from_millis(10));
+            let took = world.net.now().saturating_sub(start);
+            assert!(took < Duration::from_secs(50), "seed {seed}: {:?}", world.tips());
+            longest = longest.max(took);
+        }
+    }
+    longest
+}
