@@ -99,6 +99,10 @@ fn each_part_of_a_verifier_key_is_checked() {
         ("example.com/ledger+3481d542+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29", KeyError::Key),
         ("example.com/ledger+3481d542+BYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c", KeyError::Key),
         (
+            "example.com/ledger+3481d542+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c\n",
+            KeyError::Key,
+        ),
+        (
             "example.com/ledger+3481d542+AQEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
             KeyError::Weak,
         ),
@@ -239,6 +243,9 @@ fn malformed_checkpoints_are_refused_with_their_line() {
         (format!("log\n8\n{root}"), CheckpointError::Root),
         (format!("log\n8\n{}\n", &root[..40]), CheckpointError::Root),
         (format!("log\n8\n{root}=\n"), CheckpointError::Root),
+        (format!("log\n8\n{root}\r\n"), CheckpointError::Root),
+        (format!("log\n8\n{}\r{}\n", &root[..20], &root[20..]), CheckpointError::Root),
+        (format!("log\n8\n {root}\n"), CheckpointError::Root),
         (format!("log\n8\n{root}\n\n"), CheckpointError::Extension),
         (format!("log\n8\n{root}\na\n\nb\n"), CheckpointError::Extension),
         (format!("log\n8\n{root}\nunfinished"), CheckpointError::Extension),

@@ -78,10 +78,16 @@ pub(super) fn parse_hash(text: &str) -> Option<Hash> {
     parse_array(text).map(Hash::from_bytes)
 }
 
+/// Returns a decoder of base64 in one line. The library's own would pass over line ends.
+fn decoder(text: &str) -> Option<Decoder<'_, Base64>> {
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    if text.bytes().all(is_digit) { Decoder::new(text.as_bytes()).ok() } else { None }
+}
+
 /// Parses exactly `N` bytes in base64; only the canonical spelling is accepted.
 pub(super) fn parse_array<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
-    let mut decoder = Decoder::<Base64>::new(text.as_bytes()).ok()?;
+    let mut decoder = decoder(text)?;
     decoder.decode(&mut bytes).ok()?;
     decoder.is_finished().then_some(bytes)
 }
@@ -90,7 +96,7 @@ pub(super) fn parse_array<const N: usize>(text: &str) -> Option<[u8; N]> {
 /// fewer.
 pub(super) fn scan_base64<const N: usize>(text: &str) -> Option<(usize, [u8; N])> {
     let mut head = [0; N];
-    let mut decoder = Decoder::<Base64>::new(text.as_bytes()).ok()?;
+    let mut decoder = decoder(text)?;
     let len = decoder.remaining_len();
     decoder.decode(head.get_mut(..len.min(N))?).ok()?;
     let mut rest = [0; 48];
