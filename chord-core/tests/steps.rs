@@ -79,6 +79,40 @@ fn a_lookup_goes_around_a_node_that_points_backwards() {
     }
 }
 
+/// The successor claims to own a key that lies behind it, as if the asker did not exist.
+#[test]
+fn an_owner_beyond_the_asker_empties_no_finger_table() {
+    let mut config = Config::default();
+    config.stabilize = SECOND * 1000;
+    let mut node = TestNode::new(config, peer(100), Slots::EMPTY).unwrap();
+    let node = &mut node;
+    let members = [100, 300, 1000, 5000, 20000].map(peer);
+    node.create_base(Duration::ZERO, &members).unwrap();
+    let fingers = |node: &TestNode| node.routing_table().fingers.iter().collect::<Vec<_>>();
+    let before = fingers(node);
+    assert_eq!(before[..], [300, 1000, 5000, 20000].map(peer));
+    let id = Id::new(300);
+    let mut lies = 0;
+    for _ in 0..60 {
+        node.handle_timeout(node.poll_timeout().unwrap());
+        while let Some((to, message)) = said(node) {
+            match message {
+                Text::Find { token, .. } if to == 300 => {
+                    lies += 1;
+                    call(node, to, &Text::Owner { token, id, peer: peer(300) });
+                }
+                Text::Find { token, .. } => {
+                    let id = Id::new(to.into());
+                    call(node, to, &Text::Owner { token, id, peer: peer(100) });
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(fingers(node), before);
+    }
+    assert!(lies > 0);
+}
+
 /// Returns the answer of a node to the question who owns `key`, where these are avoided.
 fn asked(node: &mut TestNode, key: u64, avoid: &[u64]) -> Text {
     let avoid = avoid.iter().map(|id| Id::new(*id)).collect();

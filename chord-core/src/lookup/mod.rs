@@ -47,8 +47,8 @@ pub(crate) struct Lookup<I, A> {
     /// Of the last answer, in milliseconds.
     round_trip: u16,
     confirm: bool,
-    /// Whether the node at the address of the origin may have any identifier.
-    any_origin: bool,
+    /// Whether the origin is another node, which may have any identifier.
+    starts_at_contact: bool,
     /// The owner is found and is being asked for a sign of life.
     confirming: bool,
     /// Whether the node asked has given the sign of life.
@@ -117,7 +117,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             sent_at: None,
             round_trip: u16::MAX,
             confirm: false,
-            any_origin: false,
+            starts_at_contact: false,
             confirming: false,
             lives: false,
             behind: 0,
@@ -149,9 +149,9 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         self.until = until;
     }
 
-    /// Lets the origin be the node at its address, whatever its identifier is.
-    pub(crate) fn accept_any_origin(&mut self) {
-        self.any_origin = true;
+    /// Starts the way at a contact: the node at the address of the origin, whatever its identifier is.
+    pub(crate) fn start_at_contact(&mut self) {
+        self.starts_at_contact = true;
     }
 
     pub(crate) fn is(&self, id: LookupId) -> bool {

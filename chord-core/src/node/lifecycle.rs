@@ -104,6 +104,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
         self.remember(contact, Kind::Seed);
         let mut lookup = Lookup::new(LookupId(0), key, contact);
+        lookup.start_at_contact();
         lookup.ask(contact, self.core.now, &self.core.settings, &mut self.core.rng);
         self.put_own(lookup);
     }

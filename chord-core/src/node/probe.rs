@@ -110,7 +110,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.core.own_lookup = if at_home { OwnLookup::Probe } else { OwnLookup::Gap };
         let mut lookup = Lookup::new(LookupId(0), key, contact);
         lookup.set_confirm(true);
-        lookup.accept_any_origin();
+        lookup.start_at_contact();
         let settings = self.with_tries(PROBE_TRIES);
         lookup.ask(contact, self.core.now, &settings, &mut self.core.rng);
         self.put_own(lookup);
