@@ -283,8 +283,9 @@ struct Found {
     flaw: Option<Vec<Step>>,
     /// How many states a run may come back to for ever that are not one ideal ring.
     recurrent: usize,
-    /// How many states are in a part that a fair run may stay in without one ideal ring.
-    stuck: usize,
+    /// How many states are in a part that a fair run may stay in without one ideal ring. Where only the newest messages are on their
+    /// way that is not asked: nodes may say BUSY to each other in turn for ever.
+    stuck: Option<usize>,
 }
 
 impl<const N: usize> Merging<N> {
@@ -301,11 +302,11 @@ impl<const N: usize> Merging<N> {
             states: graph.len(),
             flaw,
             recurrent: graph.recurrent(),
-            stuck: graph.stuck(Self::must_happen),
+            stuck: (!self.newest).then(|| graph.stuck(Self::must_happen)),
         };
         let Ring { r, mutation, reduced, .. } = self.ring;
         println!(
-            "{:?}, r = {r}, {mutation:?}, reduced {reduced}, newest only {}, failures {}: {} states, {} transitions, {} deep, {} recurrent, {} stuck, flaw {:?}",
+            "{:?}, r = {r}, {mutation:?}, reduced {reduced}, newest only {}, failures {}: {} states, {} transitions, {} deep, {} recurrent, {:?} stuck, flaw {:?}",
             self.rings,
             self.newest,
             self.fails,
@@ -344,13 +345,14 @@ impl<const N: usize> Merging<N> {
 }
 
 const ONE_AND_TWO: &[&[u8]] = &[&[0], &[1, 2]];
+const ONE_AND_THREE: &[&[u8]] = &[&[0], &[1, 2, 3]];
 const IN_TURN: &[&[u8]] = &[&[0, 2], &[1, 3]];
 
 #[test]
 fn a_lone_node_and_a_ring_of_two_become_one() {
     for (r, states) in [(1, 16_788), (2, 23_148)] {
         let found = Merging::<3>::new(ONE_AND_TWO, r, Mutation::None).becomes_one();
-        assert_eq!((found.states, found.stuck), (states, 0));
+        assert_eq!((found.states, found.stuck), (states, Some(0)));
     }
 }
 
@@ -370,13 +372,34 @@ fn two_rings_of_two_become_one() {
     assert_eq!(Merging { newest: true, ..model }.becomes_one().states, 7_848_102);
 }
 
+#[test]
+#[ignore = "larger"]
+fn two_rings_of_two_with_two_successors_become_one() {
+    let model = Merging::<4>::new(IN_TURN, 2, Mutation::None);
+    assert_eq!(Merging { newest: true, ..model }.becomes_one().states, 0);
+}
+
+#[test]
+#[ignore = "larger"]
+fn a_lone_node_and_a_ring_of_three_become_one() {
+    let model = Merging::<4>::new(ONE_AND_THREE, 2, Mutation::None);
+    assert_eq!(Merging { newest: true, ..model }.becomes_one().states, 0);
+}
+
+#[test]
+#[ignore = "larger"]
+fn a_lone_node_and_a_ring_of_three_become_one_although_members_fail() {
+    let model = Merging::<4>::new(ONE_AND_THREE, 2, Mutation::None);
+    assert_eq!(Merging { newest: true, fails: true, ..model }.becomes_one().states, 0);
+}
+
 /// Members fail while the rings merge, and everybody keeps a living successor.
 #[test]
 fn rings_become_one_although_members_fail() {
     for (r, states) in [(1, 182_090), (2, 283_584)] {
         let model = Merging::<3>::new(ONE_AND_TWO, r, Mutation::None);
         let found = Merging { fails: true, ..model }.becomes_one();
-        assert_eq!((found.states, found.stuck), (states, 0));
+        assert_eq!((found.states, found.stuck), (states, Some(0)));
     }
 }
 
@@ -399,7 +422,7 @@ fn a_merge_that_adopts_unasked_does_no_harm_where_all_live() {
 fn faults_of_a_merge_are_caught() {
     for mutation in [Mutation::MergeNever, Mutation::RectifyOnlyIfDead, Mutation::RectifyAlways] {
         let found = Merging::<3>::new(ONE_AND_TWO, 2, mutation).explore();
-        assert!(found.flaw.is_some() || found.stuck > 0, "{mutation:?}");
+        assert!(found.flaw.is_some() || found.stuck > Some(0), "{mutation:?}");
     }
 }
 
