@@ -34,7 +34,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                 self.pass_on(*token, *key, *hops, *direct, back)
             }
             Message::Found { token, id, peer, hops, back } if !back.is_empty() => {
-                let passed = slots.iter_mut().find(|slot| slot.has_passed(*token, &from));
+                let passed =
+                    slots.iter_mut().find(|slot| slot.has_passed(*token, &from, back.last()));
                 let Some(slot) = passed else { return Ok(()) }; // not asked for
                 let what = Relayed::Answer { id: *id, peer: *peer };
                 if let Some(relay) = Relay::send_back(*token, what, *hops, back.clone()) {
