@@ -113,7 +113,12 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if self.precedes(peer, successor) {
             return self.consider(peer, true);
         }
-        self.table.fingers.set(self.core.finger.into(), peer);
+        let finger = self.core.finger.into();
+        let displaced = self.table.fingers.finger(finger).filter(|known| *known != peer);
+        self.table.fingers.set(finger, peer);
+        if let Some(displaced) = displaced {
+            self.remember(displaced, Kind::Witness); // the new one may have been named by a liar
+        }
         self.pass_finger(peer);
     }
 }

@@ -18,6 +18,7 @@ const MOST_HOPS: u8 = 64;
 
 impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     /// Lays what a message asks to pass on, if it does, into a free slot.
+    #[inline(never)] // the caller's stack is deep
     pub(super) fn relay(
         &self,
         slots: &mut [LookupSlot<I, A>],
