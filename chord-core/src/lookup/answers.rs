@@ -134,7 +134,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
     }
 
     /// Returns whether an owner that was named for a finger lies beyond the node that looks it up. That node is a member nearer to
-    /// the key, so whoever named the owner lies, or belongs to another ring. To record it would empty the table of fingers.
+    /// the key, so the one that named the owner lies, or belongs to another ring. To record the owner would empty the table of fingers.
     fn passes_asker(&self, owner: Peer<I, A>) -> bool {
         let refreshes_finger = self.is_own() && !self.starts_at_contact;
         refreshes_finger && self.key.distance(owner.id) > self.key.distance(self.origin.id)

@@ -11,6 +11,7 @@ use crate::wire::Address;
 impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     /// Refreshes the next finger (Stoica 2003, `fix_fingers`). The successor stands for all fingers
     /// up to itself, and so does each finger found: a turn of the table takes about log2 N calls.
+    #[inline(never)] // the caller's stack is deep
     pub(super) fn fix_fingers(&mut self) {
         self.core.fix_at = self.after(self.core.settings.fix_fingers);
         let Some(successor) = self.table.successors.first() else { return };

@@ -97,6 +97,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// The contact has answered: looks for the own identifier.
+    #[inline(never)] // the caller's stack is deep
     pub(super) fn locate(&mut self, contact: Peer<I, A>) {
         let key = self.core.me.id;
         if contact.id == key {

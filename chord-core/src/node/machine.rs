@@ -115,7 +115,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if self.core.question.as_ref().is_some_and(|request| request.token == token) {
             self.handle_dead();
         }
-        self.with_lookups(slots, |node, lookup| {
+        self.with_lookups(slots, &mut |node, lookup| {
             if lookup.has_token(token) {
                 node.go_around(lookup);
             }

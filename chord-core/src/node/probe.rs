@@ -101,6 +101,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.core.probe_at = self.core.probe_at.min(planned);
     }
 
+    #[inline(never)] // the caller's stack is deep
     pub(super) fn probe(&mut self) {
         self.core.eager_probes_left = self.core.eager_probes_left.saturating_sub(1);
         self.plan_probe();
@@ -253,21 +254,25 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             return self.give_way();
         }
         if self.core.twin_rounds >= TWIN_ROUNDS && self.own.is_empty() {
-            self.core.own_lookup = OwnLookup::Twin;
-            let settings = self.with_tries(PROBE_TRIES);
-            let (first, lookup) = match self.witness(predecessor) {
-                Some(witness) => {
-                    let mut lookup = Lookup::new(LookupId(0), me.id, witness);
-                    lookup.set_confirm(true);
-                    lookup.start_at_contact();
-                    (witness, lookup)
-                }
-                None => (predecessor, Lookup::check(predecessor)),
-            };
-            let mut lookup = lookup;
-            lookup.ask(first, self.core.now, &settings, &mut self.core.rng);
-            self.put_own(lookup);
+            self.look_for_twin(predecessor);
         }
+    }
+
+    #[inline(never)] // the caller's stack is deep
+    fn look_for_twin(&mut self, twin: Peer<I, A>) {
+        self.core.own_lookup = OwnLookup::Twin;
+        let settings = self.with_tries(PROBE_TRIES);
+        let witness = self.witness(twin);
+        let mut lookup = match witness {
+            Some(witness) => Lookup::new(LookupId(0), self.core.me.id, witness),
+            None => Lookup::check(twin),
+        };
+        if witness.is_some() {
+            lookup.set_confirm(true);
+            lookup.start_at_contact();
+        }
+        lookup.ask(witness.unwrap_or(twin), self.core.now, &settings, &mut self.core.rng);
+        self.put_own(lookup);
     }
 
     /// Returns a node that can say who has the identifier of this node: neither the successor nor the `twin`, as both may lie.

@@ -88,7 +88,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         owner: Peer<I, A>,
         hops: u8,
     ) {
-        self.with_lookups(slots, |core, lookup| {
+        self.with_lookups(slots, &mut |core, lookup| {
             if lookup.is_found_by(token) {
                 let next: Next<I, A> = lookup.handle_found(id, owner, hops);
                 core.advance(lookup, next);

@@ -379,7 +379,7 @@ fn a_lone_node_and_a_ring_of_three_become_one() {
     assert_eq!(Merging { newest: true, ..model }.becomes_one().states, 115_377);
 }
 
-/// These rings have more states than fit in memory: as many as this are explored, those first that the fewest actions lead to.
+/// These rings have more states than fit in memory. The search by breadth ends after this many transitions.
 const SAMPLE: usize = 5_000_000;
 
 #[test]
