@@ -34,9 +34,10 @@ pub(crate) enum Slot<I, A> {
     Failed(Peer<I, A>),
     Lookup(Lookup<I, A>),
     Relay(Relay<I, A>),
-    /// A question was passed on; its answer may go back until then.
+    /// A question was passed on from one address to another; its answer may go back until then.
     Passed {
         token: u32,
+        from: A,
         to: A,
         until: Time,
     },
@@ -47,13 +48,14 @@ impl<I: Identifier, A: Address> Slot<I, A> {
     /// as two tries take: no other answer is passed on.
     pub(crate) fn set_relay_sent(&mut self, now: Time, patience: Span) {
         let Self::Relay(relay) = self else { return };
-        *self = match relay.what {
-            Relayed::Question { direct: false, .. } => Self::Passed {
+        *self = match (relay.what.clone(), relay.back.last()) {
+            (Relayed::Question { direct: false, .. }, Some(from)) => Self::Passed {
                 token: relay.token,
+                from: *from,
                 to: relay.to,
                 until: now.after(patience).after(patience),
             },
-            Relayed::Question { .. } | Relayed::Answer { .. } => Self::Empty,
+            (Relayed::Question { .. } | Relayed::Answer { .. }, _) => Self::Empty,
         };
     }
 }
@@ -89,12 +91,17 @@ impl<I, A> LookupSlot<I, A> {
         }
     }
 
-    /// Returns whether a question with this token was passed on to `from`.
-    pub(crate) fn has_passed(&self, token: u32, from: &A) -> bool
+    /// Returns whether a question with this token was passed on to `by`, which answers, and came from where its answer is to go.
+    pub(crate) fn has_passed(&self, token: u32, by: &A, answer_to: Option<&A>) -> bool
     where
         A: PartialEq,
     {
-        matches!(&self.0, Slot::Passed { token: passed, to, .. } if *passed == token && to == from)
+        match &self.0 {
+            Slot::Passed { token: passed, from, to, .. } => {
+                *passed == token && to == by && answer_to == Some(from)
+            }
+            _ => false,
+        }
     }
 
     /// Returns whether the slot serves a lookup of another node.

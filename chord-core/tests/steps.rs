@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use chord_core::{
-    Config, Event, List, LookupFailure, Message, Node, NodeArrays, Peer, State, Word,
+    Config, Event, JoinFailure, List, LookupFailure, Message, Node, NodeArrays, Peer, State, Word,
 };
 
 type Id = Word<16>;
@@ -77,6 +77,40 @@ fn a_lookup_goes_around_a_node_that_points_backwards() {
         pauses += 1;
         assert!(pauses < 2000);
     }
+}
+
+/// The successor claims to own a key that lies behind it, as if the asker did not exist.
+#[test]
+fn an_owner_beyond_the_asker_empties_no_finger_table() {
+    let mut config = Config::default();
+    config.stabilize = SECOND * 1000;
+    let mut node = TestNode::new(config, peer(100), Slots::EMPTY).unwrap();
+    let node = &mut node;
+    let members = [100, 300, 1000, 5000, 20000].map(peer);
+    node.create_base(Duration::ZERO, &members).unwrap();
+    let fingers = |node: &TestNode| node.routing_table().fingers.iter().collect::<Vec<_>>();
+    let before = fingers(node);
+    assert_eq!(before[..], [300, 1000, 5000, 20000].map(peer));
+    let id = Id::new(300);
+    let mut lies = 0;
+    for _ in 0..60 {
+        node.handle_timeout(node.poll_timeout().unwrap());
+        while let Some((to, message)) = said(node) {
+            match message {
+                Text::Find { token, .. } if to == 300 => {
+                    lies += 1;
+                    call(node, to, &Text::Owner { token, id, peer: peer(300) });
+                }
+                Text::Find { token, .. } => {
+                    let id = Id::new(to.into());
+                    call(node, to, &Text::Owner { token, id, peer: peer(100) });
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(fingers(node), before);
+    }
+    assert!(lies > 0);
 }
 
 /// Returns the answer of a node to the question who owns `key`, where these are avoided.
@@ -393,4 +427,120 @@ fn failures_that_nobody_polls_are_counted() {
         };
     }
     assert!(reported >= 4, "all four others have failed, and {reported} were reported");
+}
+
+/// Lets the successor of node 100 name a node 100 at address 77 until node 100 asks somebody about that.
+fn told_of_a_twin() -> (TestNode, u32, u32) {
+    let mut node = one_of_five();
+    let twin = Peer { id: Id::new(100), address: 77 };
+    for _ in 0..10 {
+        node.handle_timeout(node.poll_timeout().unwrap());
+        while let Some((to, message)) = said(&mut node) {
+            match message {
+                Text::Query { token, .. } => {
+                    let id = Id::new(300);
+                    let successors = [1000, 5000, 20000].map(peer).into_iter().collect();
+                    let state = Text::State { token, id, predecessor: twin, successors };
+                    call(&mut node, to, &state);
+                }
+                Text::Find { token, key, .. } if key == twin.id => return (node, to, token),
+                _ => {}
+            }
+        }
+    }
+    panic!("it never asks");
+}
+
+fn is_out(node: &mut TestNode) -> bool {
+    let taken = Event::JoinFailed(JoinFailure::IdentifierTaken);
+    let told = core::iter::from_fn(|| node.poll_event()).any(|event| event == taken);
+    assert_eq!(told, node.state() == State::Outside);
+    told
+}
+
+#[test]
+fn a_node_does_not_give_way_to_one_that_only_its_successor_names() {
+    let (mut node, to, token) = told_of_a_twin();
+    assert!(![300, 77].contains(&to), "a third node is asked, not {to}");
+    let id = Id::new(to.into());
+    call(&mut node, to, &Text::Owner { token, id, peer: peer(100) });
+    assert!(!is_out(&mut node));
+}
+
+#[test]
+fn a_node_gives_way_to_one_that_two_others_name_and_that_answers() {
+    let (mut node, to, token) = told_of_a_twin();
+    let twin = Peer { id: Id::new(100), address: 77 };
+    let id = Id::new(to.into());
+    call(&mut node, to, &Text::Owner { token, id, peer: twin });
+    let Some((77, Text::Find { token, .. })) = said(&mut node) else {
+        panic!("for a sign of life")
+    };
+    assert!(!is_out(&mut node));
+    call(&mut node, 77, &Text::Owner { token, id: twin.id, peer: twin });
+    assert!(is_out(&mut node));
+}
+
+#[test]
+fn a_list_is_checked_before_it_replaces_another() {
+    let mut node = one_of_five();
+    let node = &mut node;
+    node.handle_timeout(node.poll_timeout().unwrap());
+    let Some((300, Text::Query { token, .. })) = said(node) else { panic!("the successor") };
+    let at = |id: u64, address: u32| Peer { id: Id::new(id), address };
+    // The own address, an address twice, and one entry that comes round to the reader.
+    let list = [at(400, 100), at(500, 300), at(600, 6), at(700, 6), at(100, 9), at(800, 8)];
+    let predecessor = peer(100);
+    let successors = list.into_iter().collect();
+    let id = Id::new(300);
+    call(node, 300, &Text::State { token, id, predecessor, successors });
+    assert_eq!(node.successors(), [peer(300), at(600, 6)]);
+    // Out of order, and twice.
+    node.handle_timeout(node.poll_timeout().unwrap());
+    while let Some((to, message)) = said(node) {
+        if let Text::Query { token, .. } = message {
+            let successors = [at(900, 9), at(900, 10), at(850, 8)].into_iter().collect();
+            call(node, to, &Text::State { token, id, predecessor, successors });
+        }
+    }
+    assert_eq!(node.successors(), [peer(300), at(900, 9)]);
+}
+
+/// A question that is passed on goes back the way that it came, and only once.
+#[test]
+fn an_answer_goes_back_where_its_question_came_from_and_nowhere_else() {
+    let mut node = one_of_five();
+    let node = &mut node;
+    let key = Id::new(10000);
+    let back = List::new();
+    call(node, 7, &Text::Route { token: 9, key, hops: 1, direct: false, back });
+    let Some((5000, Text::Route { token: 9, back, .. })) = said(node) else { panic!("passed on") };
+    assert_eq!(back[..], [7]);
+    let found = |to: u32| {
+        let back = [to].into_iter().collect();
+        Text::Found { token: 9, id: Id::new(5000), peer: peer(20000), hops: 2, back }
+    };
+    call(node, 5000, &found(66)); // elsewhere
+    assert_eq!(said(node), None);
+    call(node, 66, &found(7)); // from another node
+    assert_eq!(said(node), None);
+    call(node, 5000, &found(7));
+    assert!(matches!(said(node), Some((7, Text::Found { token: 9, .. }))));
+    call(node, 5000, &found(7)); // again
+    assert_eq!(said(node), None);
+}
+
+#[test]
+fn a_node_outside_a_ring_passes_nothing_on() {
+    let mut node = TestNode::new(Config::default(), peer(100), Slots::EMPTY).unwrap();
+    let node = &mut node;
+    for direct in [false, true] {
+        let back = [8].into_iter().collect();
+        call(node, 7, &Text::Route { token: 9, key: Id::new(5), hops: 2, direct, back });
+        assert_eq!(said(node), None);
+    }
+    // The asker itself learns that it has to ask another node.
+    let back = List::new();
+    call(node, 7, &Text::Route { token: 9, key: Id::new(5), hops: 1, direct: false, back });
+    assert_eq!(said(node), Some((7, Text::Absent { token: 9 })));
 }

@@ -46,7 +46,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         route: Route<I, A>,
     ) -> Next<I, A> {
         self.round_trip = self.sent_at.map_or(u16::MAX, |at| at.millis_to(now));
-        if self.any_origin && self.asked == self.origin {
+        if self.starts_at_contact && self.asked == self.origin {
             let first = self.at == self.origin;
             self.origin.id = id;
             self.asked.id = id;
@@ -125,11 +125,19 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             Route::Ask(peer) => peer.id.between(id, self.key) && self.is_usable(peer),
             // It takes itself for alone, but the member that asks it exists, too.
             Route::Owner(peer) if peer.id == id && !self.is_own() => false,
+            Route::Owner(peer) if self.passes_asker(*peer) => false,
             Route::Owner(peer) => {
                 (KeyRange { after: id, through: peer.id }).contains(self.key)
                     && self.is_usable(peer)
             }
         }
+    }
+
+    /// Returns whether an owner that was named for a finger lies beyond the node that looks it up. That node is a member nearer to
+    /// the key, so the one that named the owner lies, or belongs to another ring. To record the owner would empty the table of fingers.
+    fn passes_asker(&self, owner: Peer<I, A>) -> bool {
+        let refreshes_finger = self.is_own() && !self.starts_at_contact;
+        refreshes_finger && self.key.distance(owner.id) > self.key.distance(self.origin.id)
     }
 
     /// Asks the node before an owner, which that one has named.

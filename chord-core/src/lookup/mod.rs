@@ -47,8 +47,8 @@ pub(crate) struct Lookup<I, A> {
     /// Of the last answer, in milliseconds.
     round_trip: u16,
     confirm: bool,
-    /// Whether the node at the address of the origin may have any identifier.
-    any_origin: bool,
+    /// Whether the origin is another node, which may have any identifier.
+    starts_at_contact: bool,
     /// The owner is found and is being asked for a sign of life.
     confirming: bool,
     /// Whether the node asked has given the sign of life.
@@ -87,6 +87,18 @@ pub(crate) enum Outcome<I, A> {
     Failed(LookupFailure),
 }
 
+/// A question that a lookup has to send.
+pub(crate) struct Question<I, A> {
+    pub(crate) to: A,
+    /// The identifier of the node at `to`.
+    id: I,
+    token: u32,
+    /// How the question is passed on, if it is.
+    style: Option<Style>,
+    /// Whether the node is asked as the owner.
+    confirms: bool,
+}
+
 /// Which node a lookup has to ask next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next<I, A> {
@@ -117,7 +129,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
             sent_at: None,
             round_trip: u16::MAX,
             confirm: false,
-            any_origin: false,
+            starts_at_contact: false,
             confirming: false,
             lives: false,
             behind: 0,
@@ -149,9 +161,9 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         self.until = until;
     }
 
-    /// Lets the origin be the node at its address, whatever its identifier is.
-    pub(crate) fn accept_any_origin(&mut self) {
-        self.any_origin = true;
+    /// Starts the way at a contact: the node at the address of the origin, whatever its identifier is.
+    pub(crate) fn start_at_contact(&mut self) {
+        self.starts_at_contact = true;
     }
 
     pub(crate) fn is(&self, id: LookupId) -> bool {
@@ -315,37 +327,44 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         self.request.as_ref().is_some_and(due) || self.silent.iter().any(|it| due(&it.request))
     }
 
-    /// Returns what is to be sent, if anything is.
-    pub(crate) fn transmit(&self) -> Option<(A, Message<I, A>)> {
+    /// Returns what is to be asked, if anything is.
+    pub(crate) fn due_question(&self) -> Option<Question<I, A>> {
         let Some(request) = self.request.as_ref().filter(|request| request.is_due()) else {
             let silent = self.silent.iter().find(|silent| silent.request.is_due())?;
-            let find = self.find(silent.request.token, silent.peer, silent.confirming);
-            return Some((silent.peer.address, find));
+            let token = silent.request.token;
+            let Peer { id, address } = silent.peer;
+            return Some(Question {
+                to: address,
+                id,
+                token,
+                style: None,
+                confirms: silent.confirming,
+            });
         };
+        let style = self.is_passed_on().then_some(self.style);
+        let Peer { id, address } = self.asked;
         let token = request.token;
-        let message = if self.is_passed_on() {
-            let direct = self.style == Style::SemiRecursive;
-            Message::Route { token, key: self.key, hops: 1, direct, back: List::new() }
-        } else {
-            self.find(token, self.asked, self.confirming)
-        };
-        Some((self.asked.address, message))
+        Some(Question { to: address, id, token, style, confirms: self.confirming })
     }
 
-    /// Returns the question to `peer`. One that is asked as the owner is asked to avoid itself: it then names the node
+    /// Returns a question as it is sent. A node that is asked as the owner is asked to avoid itself: it then names the node
     /// before it if that is the owner.
-    fn find(&self, token: u32, peer: Peer<I, A>, confirming: bool) -> Message<I, A> {
-        let mut avoid = self.avoid.clone();
-        if let Some(at) = avoid.iter().position(|id| *id == peer.id) {
-            avoid.remove(at);
+    pub(crate) fn message(&self, question: &Question<I, A>) -> Message<I, A> {
+        let token = question.token;
+        let key = self.key;
+        if let Some(style) = question.style {
+            let direct = style == Style::SemiRecursive;
+            return Message::Route { token, key, hops: 1, direct, back: List::new() };
         }
-        if confirming && !self.is_own() {
-            avoid.push_over(peer.id);
+        let others = self.avoid.iter().copied().filter(|id| *id != question.id);
+        let mut avoid: List<I, AVOIDED> = others.collect();
+        if question.confirms && !self.is_own() {
+            avoid.push_over(question.id);
         }
-        Message::Find { token, key: self.key, avoid }
+        Message::Find { token, key, avoid }
     }
 
-    /// What [`transmit`](Self::transmit) has returned is sent.
+    /// What [`due_question`](Self::due_question) has returned is sent.
     pub(crate) fn set_sent(&mut self, now: Time) {
         if let Some(request) = self.request.as_mut().filter(|request| request.is_due()) {
             request.set_sent();

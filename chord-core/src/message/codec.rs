@@ -261,6 +261,23 @@ impl<'de, T: Wire> Deserialize<'de> for Raw<T> {
     }
 }
 
+/// What a value is read as.
+trait StandsFor<T> {
+    fn value(self) -> T;
+}
+
+impl<T> StandsFor<T> for Raw<T> {
+    fn value(self) -> T {
+        self.0
+    }
+}
+
+impl<I, A> StandsFor<Peer<I, A>> for Both<I, A> {
+    fn value(self) -> Peer<I, A> {
+        self.0
+    }
+}
+
 /// A peer: its identifier, then its address.
 struct Both<I, A>(Peer<I, A>);
 
@@ -277,14 +294,20 @@ impl<'de, I: Identifier, A: Address> Deserialize<'de> for Both<I, A> {
     }
 }
 
-/// A list: a count that its capacity bounds, then its items.
-struct Items<T, const N: usize>(List<T, N>);
+/// A list: a count that its capacity bounds, then its items, each read as a `W`.
+struct Items<T, W, const N: usize>(List<T, N>, PhantomData<W>);
 
-impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for Items<T, N> {
+impl<'de, T, W, const N: usize> Deserialize<'de> for Items<T, W, N>
+where
+    W: Deserialize<'de> + StandsFor<T>,
+{
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Each<T, const N: usize>(PhantomData<T>);
+        struct Each<T, W, const N: usize>(PhantomData<(T, W)>);
 
-        impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for Each<T, N> {
+        impl<'de, T, W, const N: usize> Visitor<'de> for Each<T, W, N>
+        where
+            W: Deserialize<'de> + StandsFor<T>,
+        {
             type Value = List<T, N>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -299,15 +322,18 @@ impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for Items<T, N> 
                 }
                 let mut list = List::new();
                 for _ in 0..count {
-                    let item = seq.next_element()?.ok_or_else(refused)?;
-                    list.push(item).map_err(|_| refused())?;
+                    let item: W = seq.next_element()?.ok_or_else(refused)?;
+                    list.push(item.value()).map_err(|_| refused())?;
                 }
                 Ok(list)
             }
         }
 
         // A tuple of the longest list's length: postcard spells no length of its own for it.
-        deserializer.deserialize_tuple(N.saturating_add(1), Each(PhantomData)).map(Self)
+        let each: Each<_, W, N> = Each(PhantomData);
+        deserializer
+            .deserialize_tuple(N.saturating_add(1), each)
+            .map(|list| Self(list, PhantomData))
     }
 }
 
@@ -360,15 +386,15 @@ with!(
 with!(
     ids<I: Identifier>(List<I, AVOIDED>),
     value => |s| serialize_items(value.iter().map(|id| Raw(*id)), s),
-    Items<Raw<I>, AVOIDED> => |items| items.0.iter().map(|raw| raw.0).collect()
+    Items<I, Raw<I>, AVOIDED> => |items| items.0
 );
 with!(
     way<A: Address>(List<A, WAY_BACK>),
     value => |s| serialize_items(value.iter().map(|address| Raw(*address)), s),
-    Items<Raw<A>, WAY_BACK> => |items| items.0.iter().map(|raw| raw.0).collect()
+    Items<A, Raw<A>, WAY_BACK> => |items| items.0
 );
 with!(
     peers<I: Identifier, A: Address>(List<Peer<I, A>, MAX_SUCCESSORS>),
     value => |s| serialize_items(value.iter().map(|peer| Both(*peer)), s),
-    Items<Both<I, A>, MAX_SUCCESSORS> => |items| items.0.iter().map(|both| both.0).collect()
+    Items<Peer<I, A>, Both<I, A>, MAX_SUCCESSORS> => |items| items.0
 );

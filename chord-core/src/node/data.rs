@@ -134,7 +134,8 @@ pub(super) enum OwnLookup {
     Probe,
     /// A node between this one and its unverified successor is looked for.
     Gap,
-    /// The node that the successor prefers, which has the identifier of this one, is asked for a sign of life.
+    /// The successor prefers a node that has the identifier of this one: a third node is asked whether there is such a one, and that
+    /// one for a sign of life.
     Twin,
 }
 

@@ -11,6 +11,7 @@ use crate::wire::Address;
 impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     /// Refreshes the next finger (Stoica 2003, `fix_fingers`). The successor stands for all fingers
     /// up to itself, and so does each finger found: a turn of the table takes about log2 N calls.
+    #[inline(never)] // the caller's stack is deep
     pub(super) fn fix_fingers(&mut self) {
         self.core.fix_at = self.after(self.core.settings.fix_fingers);
         let Some(successor) = self.table.successors.first() else { return };
@@ -113,7 +114,12 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if self.precedes(peer, successor) {
             return self.consider(peer, true);
         }
-        self.table.fingers.set(self.core.finger.into(), peer);
+        let finger = self.core.finger.into();
+        let displaced = self.table.fingers.finger(finger).filter(|known| *known != peer);
+        self.table.fingers.set(finger, peer);
+        if let Some(displaced) = displaced {
+            self.remember(displaced, Kind::Witness); // the new one may have been named by a liar
+        }
         self.pass_finger(peer);
     }
 }

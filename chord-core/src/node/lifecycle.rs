@@ -97,6 +97,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// The contact has answered: looks for the own identifier.
+    #[inline(never)] // the caller's stack is deep
     pub(super) fn locate(&mut self, contact: Peer<I, A>) {
         let key = self.core.me.id;
         if contact.id == key {
@@ -104,6 +105,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
         self.remember(contact, Kind::Seed);
         let mut lookup = Lookup::new(LookupId(0), key, contact);
+        lookup.start_at_contact();
         lookup.ask(contact, self.core.now, &self.core.settings, &mut self.core.rng);
         self.put_own(lookup);
     }

@@ -62,10 +62,10 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
 
     /// Does what the end of the own lookup was awaited for.
     pub(super) fn finish_inner(&mut self) {
-        let Some(mut lookup) = self.own.take() else { return };
-        if lookup.outcome().is_none() {
-            return self.own.put(lookup);
+        if self.own.lookup().is_none_or(|lookup| lookup.outcome().is_none()) {
+            return;
         }
+        let Some(mut lookup) = self.own.take() else { return };
         if let Some(peer) = lookup.take_failed() {
             self.own.0 = Slot::Failed(peer);
         }
@@ -96,7 +96,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         id: I,
         route: Route<I, A>,
     ) {
-        self.with_lookups(slots, |core, lookup| {
+        self.with_lookups(slots, &mut |core, lookup| {
             if lookup.is_answered_by(from, token) {
                 let next = lookup.handle_answer(core.core.now, &core.core.settings, id, route);
                 core.advance(lookup, next);
@@ -114,7 +114,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if self.awaits(from, token) && !self.pings() {
             self.postpone();
         }
-        self.with_lookups(slots, |core, lookup| {
+        self.with_lookups(slots, &mut |core, lookup| {
             let twin = lookup.is_own() && core.core.own_lookup == OwnLookup::Twin;
             if lookup.is_answered_by(from, token) && lookup.is_confirming() && !twin {
                 lookup.confirm(lookup.asked()); // alive: it need not know a way
@@ -142,7 +142,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if self.awaits(from, token) {
             self.handle_dead();
         }
-        self.with_lookups(slots, |core, lookup| {
+        self.with_lookups(slots, &mut |core, lookup| {
             if lookup.is_answered_by(from, token) {
                 core.give_up(lookup);
             } else {
@@ -159,7 +159,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                 *slot = LookupSlot::EMPTY;
             }
         }
-        self.with_lookups(slots, Self::fire_lookup);
+        self.with_lookups(slots, &mut Self::fire_lookup);
     }
 
     fn fire_lookup(&mut self, lookup: &mut Lookup<I, A>) {
@@ -184,11 +184,12 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.advance(lookup, next);
     }
 
-    /// Shows all lookups to `visit`, the own one first.
+    /// Shows all lookups to `visit`, the own one first. Compiled once, as it keeps a lookup on its stack.
+    #[inline(never)]
     pub(super) fn with_lookups(
         &mut self,
         slots: &mut [LookupSlot<I, A>],
-        mut visit: impl FnMut(&mut Self, &mut Lookup<I, A>),
+        visit: &mut dyn FnMut(&mut Self, &mut Lookup<I, A>),
     ) {
         if let Some(mut lookup) = self.own.take() {
             visit(self, &mut lookup);

@@ -27,10 +27,21 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         from: A,
         bytes: &[u8],
     ) -> Result<(), DatagramError> {
-        let (message, rest) = Message::decode(bytes)?;
-        if !rest.is_empty() {
-            return Err(DecodeError::Trailing(rest.len()).into());
+        // A message is large: it is borrowed where it was read, and each step has its own stack.
+        match &Message::decode(bytes) {
+            Ok((message, [])) => self.handle_decoded(slots, now, from, message),
+            Ok((_, rest)) => Err(DecodeError::Trailing(rest.len()).into()),
+            Err(error) => Err((*error).into()),
         }
+    }
+
+    fn handle_decoded(
+        &mut self,
+        slots: &mut [LookupSlot<I, A>],
+        now: Duration,
+        from: A,
+        message: &Message<I, A>,
+    ) -> Result<(), DatagramError> {
         let own = message.question_token().filter(|token| self.is_own_question(slots, *token));
         #[cfg(test)]
         let own = own.filter(|_| !self.mutate_recognition());
@@ -39,14 +50,15 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             self.handle_own_question(slots, token);
             return Ok(());
         }
-        self.take_question(from, &message)?;
-        self.relay(slots, from, &message)?;
+        self.take_question(from, message)?;
+        self.relay(slots, from, message)?;
         self.core.advance_clock(now); // only now: an error leaves the node unchanged
-        self.handle_message(slots, from, &message);
+        self.handle_message(slots, from, message);
         self.fail_lookups(slots);
         Ok(())
     }
 
+    #[inline(never)] // see `handle_datagram`
     fn handle_message(&mut self, slots: &mut [LookupSlot<I, A>], from: A, message: &Message<I, A>) {
         match *message {
             Message::Pong { token, id } => self.handle_pong(from, token, id),
@@ -103,7 +115,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if self.core.question.as_ref().is_some_and(|request| request.token == token) {
             self.handle_dead();
         }
-        self.with_lookups(slots, |node, lookup| {
+        self.with_lookups(slots, &mut |node, lookup| {
             if lookup.has_token(token) {
                 node.go_around(lookup);
             }
@@ -112,6 +124,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// Makes room for the answer to a question, if the message is one.
+    #[inline(never)] // see `handle_datagram`
     fn take_question(&mut self, to: A, message: &Message<I, A>) -> Result<(), Full> {
         let (token, content) = match message {
             Message::Ping { padding, .. } if *padding < Message::<I, A>::ping_padding() => {

@@ -101,6 +101,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.core.probe_at = self.core.probe_at.min(planned);
     }
 
+    #[inline(never)] // the caller's stack is deep
     pub(super) fn probe(&mut self) {
         self.core.eager_probes_left = self.core.eager_probes_left.saturating_sub(1);
         self.plan_probe();
@@ -110,7 +111,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.core.own_lookup = if at_home { OwnLookup::Probe } else { OwnLookup::Gap };
         let mut lookup = Lookup::new(LookupId(0), key, contact);
         lookup.set_confirm(true);
-        lookup.accept_any_origin();
+        lookup.start_at_contact();
         let settings = self.with_tries(PROBE_TRIES);
         lookup.ask(contact, self.core.now, &settings, &mut self.core.rng);
         self.put_own(lookup);
@@ -176,7 +177,11 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             if owner.address == self.core.me.address {
                 return self.found_at_home(contact);
             }
-            return self.give_way();
+            // The successor decides which of two nodes with one identifier is a member, and a node on the way may lie.
+            if self.table.successors.first().is_none() {
+                self.give_way();
+            }
+            return;
         }
         #[cfg(test)]
         if self.mutate_merge(owner) {
@@ -236,7 +241,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// Counts the rounds in which the successor prefers a node that has the identifier of this one. It may be this node at a
-    /// former address, so it is asked for a sign of life in the end.
+    /// former address, or made up, so in the end a third node is asked who has this identifier, and that one for a sign of life.
     pub(super) fn handle_twin(&mut self, predecessor: Peer<I, A>) {
         let me = self.core.me;
         if predecessor.id != me.id || predecessor.address == me.address {
@@ -249,19 +254,59 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             return self.give_way();
         }
         if self.core.twin_rounds >= TWIN_ROUNDS && self.own.is_empty() {
-            self.core.own_lookup = OwnLookup::Twin;
-            let settings = self.with_tries(PROBE_TRIES);
-            let mut lookup = Lookup::check(predecessor);
-            lookup.ask(predecessor, self.core.now, &settings, &mut self.core.rng);
-            self.put_own(lookup);
+            self.look_for_twin(predecessor);
         }
     }
 
-    /// Gives way if the node that the successor named has answered: it has this identifier. If it is silent, the successor will
-    /// notice that by itself.
+    #[inline(never)] // the caller's stack is deep
+    fn look_for_twin(&mut self, twin: Peer<I, A>) {
+        self.core.own_lookup = OwnLookup::Twin;
+        let settings = self.with_tries(PROBE_TRIES);
+        let witness = self.witness(twin);
+        let mut lookup = match witness {
+            Some(witness) => Lookup::new(LookupId(0), self.core.me.id, witness),
+            None => Lookup::check(twin),
+        };
+        if witness.is_some() {
+            lookup.set_confirm(true);
+            lookup.start_at_contact();
+        }
+        lookup.ask(witness.unwrap_or(twin), self.core.now, &settings, &mut self.core.rng);
+        self.put_own(lookup);
+    }
+
+    /// Returns a node that can say who has the identifier of this node: neither the successor nor the `twin`, as both may lie.
+    /// `None` if no other one is known. Each call may return another one, as some may be dead.
+    fn witness(&mut self, twin: Peer<I, A>) -> Option<Peer<I, A>> {
+        let me = self.core.me;
+        let successor = self.table.successors.first().unwrap_or(me);
+        let other = |peer: &Peer<I, A>| {
+            peer.address != me.address
+                && peer.address != successor.address
+                && peer.address != twin.address
+        };
+        let others = || {
+            let near = core::iter::once(self.core.predecessor);
+            let list = self.table.successors.as_slice().iter().copied();
+            near.chain(list).chain(self.table.fingers.iter()).filter(other)
+        };
+        let count = u64::try_from(others().count()).unwrap_or(u64::MAX);
+        let mut rng = self.core.rng;
+        let turn = usize::try_from(rng.below(count.max(1))).unwrap_or(0);
+        let witness = others().nth(turn);
+        self.core.rng = rng;
+        witness
+    }
+
+    /// Gives way if another node has answered that has this identifier and is named by the successor and by a node that
+    /// does not follow this one. If it is silent, or was made up by the successor, this node stays.
     pub(super) fn handle_twin_checked(&mut self, outcome: Outcome<I, A>) {
         self.core.twin_rounds = 0;
-        if let Outcome::Owner(_) = outcome {
+        let me = self.core.me;
+        if let Outcome::Owner(owner) = outcome
+            && owner.id == me.id
+            && owner.address != me.address
+        {
             self.give_way();
         }
     }

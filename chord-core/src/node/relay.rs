@@ -18,6 +18,7 @@ const MOST_HOPS: u8 = 64;
 
 impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     /// Lays what a message asks to pass on, if it does, into a free slot.
+    #[inline(never)] // the caller's stack is deep
     pub(super) fn relay(
         &self,
         slots: &mut [LookupSlot<I, A>],
@@ -34,7 +35,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                 self.pass_on(*token, *key, *hops, *direct, back)
             }
             Message::Found { token, id, peer, hops, back } if !back.is_empty() => {
-                let passed = slots.iter_mut().find(|slot| slot.has_passed(*token, &from));
+                let passed =
+                    slots.iter_mut().find(|slot| slot.has_passed(*token, &from, back.last()));
                 let Some(slot) = passed else { return Ok(()) }; // not asked for
                 let what = Relayed::Answer { id: *id, peer: *peer };
                 if let Some(relay) = Relay::send_back(*token, what, *hops, back.clone()) {
@@ -86,7 +88,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         owner: Peer<I, A>,
         hops: u8,
     ) {
-        self.with_lookups(slots, |core, lookup| {
+        self.with_lookups(slots, &mut |core, lookup| {
             if lookup.is_found_by(token) {
                 let next: Next<I, A> = lookup.handle_found(id, owner, hops);
                 core.advance(lookup, next);

@@ -7,6 +7,7 @@ use crate::id::Identifier;
 use crate::lookup::Lookup;
 use crate::lookup_slot::{LookupSlot, Slot};
 use crate::message::Message;
+use crate::relay::Relay;
 use crate::request::Request;
 use crate::wire::Address;
 
@@ -101,52 +102,65 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         })
     }
 
-    /// Writes what is due. Messages are large, so each is built where it is written, and the stack has room for one.
+    /// Writes what is due. Messages are large: each kind is built in a function of its own, so the stack has room for one.
     fn write(
         &self,
         due: &Due,
         slots: &[LookupSlot<I, A>],
         buf: &mut [u8],
     ) -> Result<Option<Transmit<A>>, BufferTooSmall> {
-        let id = self.core.me.id;
-        let notify = Message::Notify { id };
         match *due {
-            Due::State => {
-                let Some(asker) = self.core.waiting.first() else { return Ok(None) };
-                send(asker.to, &self.state_message(asker.token, asker.limit), buf)
+            Due::State => self.write_state(buf),
+            Due::Answer => self.write_answer(buf),
+            Due::Notify | Due::NotifyOther | Due::Nudge | Due::LeaveNotice(_) => {
+                self.write_hint(due, buf)
             }
-            Due::Answer => {
-                let Some(answer) = &self.core.answer else { return Ok(None) };
-                send(answer.to, &self.answer_message(answer), buf)
-            }
-            Due::Notify => {
-                let Some(successor) = self.table.successors.first() else { return Ok(None) };
-                send(successor.address, &notify, buf)
-            }
-            Due::NotifyOther => {
-                let Some(to) = self.core.contact else { return Ok(None) };
-                send(to, &notify, buf)
-            }
-            Due::Nudge => {
-                let Some(to) = self.core.nudge else { return Ok(None) };
-                send(to, &Message::Nudge { id }, buf)
-            }
-            Due::Question => {
-                let Some(request) = &self.core.question else { return Ok(None) };
-                let Some(peer) = self.asked() else { return Ok(None) };
-                send(peer.address, &self.question_message(request), buf)
-            }
+            Due::Question => self.write_question(buf),
             Due::OwnLookup => write_lookup(self.own.lookup(), buf),
             Due::Slot(at) => match slots.get(at).map(|slot| &slot.0) {
                 Some(Slot::Lookup(lookup)) => write_lookup(Some(lookup), buf),
-                Some(Slot::Relay(relay)) => send(relay.to, &relay.message(), buf),
+                Some(Slot::Relay(relay)) => write_relay(relay, buf),
                 _ => Ok(None),
             },
-            Due::LeaveNotice(_) => {
-                let Some((_, to)) = self.leave_notice() else { return Ok(None) };
-                send(to, &Message::Leave { id }, buf)
-            }
         }
+    }
+
+    #[inline(never)] // see `write`
+    fn write_state(&self, buf: &mut [u8]) -> Result<Option<Transmit<A>>, BufferTooSmall> {
+        let Some(asker) = self.core.waiting.first() else { return Ok(None) };
+        send(asker.to, &self.state_message(asker.token, asker.limit), buf)
+    }
+
+    #[inline(never)] // see `write`
+    fn write_answer(&self, buf: &mut [u8]) -> Result<Option<Transmit<A>>, BufferTooSmall> {
+        let Some(answer) = &self.core.answer else { return Ok(None) };
+        send(answer.to, &self.answer_message(answer), buf)
+    }
+
+    #[inline(never)] // see `write`
+    fn write_question(&self, buf: &mut [u8]) -> Result<Option<Transmit<A>>, BufferTooSmall> {
+        let Some(request) = &self.core.question else { return Ok(None) };
+        let Some(peer) = self.asked() else { return Ok(None) };
+        send(peer.address, &self.question_message(request), buf)
+    }
+
+    /// Writes a message that consists of the own identifier.
+    #[inline(never)] // see `write`
+    fn write_hint(&self, due: &Due, buf: &mut [u8]) -> Result<Option<Transmit<A>>, BufferTooSmall> {
+        let id = self.core.me.id;
+        let to = match due {
+            Due::Notify => self.table.successors.first().map(|peer| peer.address),
+            Due::NotifyOther => self.core.contact,
+            Due::Nudge => self.core.nudge,
+            _ => self.leave_notice().map(|(_, to)| to),
+        };
+        let Some(to) = to else { return Ok(None) };
+        let message = match due {
+            Due::Nudge => Message::Nudge { id },
+            Due::LeaveNotice(_) => Message::Leave { id },
+            _ => Message::Notify { id },
+        };
+        send(to, &message, buf)
     }
 
     /// Returns the state with as many successors as fit `limit` bytes.
@@ -199,14 +213,22 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 }
 
+#[inline(never)] // see `NodeMut::write`
 fn write_lookup<I: Identifier, A: Address>(
     lookup: Option<&Lookup<I, A>>,
     buf: &mut [u8],
 ) -> Result<Option<Transmit<A>>, BufferTooSmall> {
-    match lookup.and_then(Lookup::transmit) {
-        Some((to, message)) => send(to, &message, buf),
-        None => Ok(None),
-    }
+    let Some(lookup) = lookup else { return Ok(None) };
+    let Some(question) = lookup.due_question() else { return Ok(None) };
+    send(question.to, &lookup.message(&question), buf)
+}
+
+#[inline(never)] // see `NodeMut::write`
+fn write_relay<I: Identifier, A: Address>(
+    relay: &Relay<I, A>,
+    buf: &mut [u8],
+) -> Result<Option<Transmit<A>>, BufferTooSmall> {
+    send(relay.to, &relay.message(), buf)
 }
 
 fn send<I: Identifier, A: Address>(

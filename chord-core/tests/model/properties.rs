@@ -76,7 +76,7 @@ impl<const N: usize> Ring<N> {
 
     /// Returns the first living entry of a list. A node that knows no other is its own successor: `create` of the papers says
     /// so, and so it is until it has read the node that has joined it.
-    fn best(&self, state: &State<N>, id: u8) -> Option<u8> {
+    pub(super) fn best(&self, state: &State<N>, id: u8) -> Option<u8> {
         let fields = state.nodes[usize::from(id)].fields();
         let list = fields.successors();
         if list.is_empty() {
