@@ -4,8 +4,10 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
 use gnutella_wire::datagram::{DatagramConfig, DatagramLimits, DatagramVec, Datagrams};
+use gnutella_wire::ggep::Scp;
 use gnutella_wire::wire::{
-    Bye, ByeCode, Function, Header, Limits, Message, Other, Payload, Ping, Pong, Push,
+    Bye, ByeCode, Function, Header, Limits, Message, Other, Payload, Ping, Pong, Push, Query,
+    QueryFlags,
 };
 use gnutella_wire::{
     Config, ConnId, Guid, Role, Servent, ServentId, ServentLimits, ServentVec, Text,
@@ -112,6 +114,9 @@ fn payloads_are_as_long_as_they_say() {
     let other = Other { function: Function(0x77), body: b"abcd" };
     assert_eq!((other.encode(&mut out).unwrap(), other.encoded_len()), (4, 4));
     assert_eq!(&out[..4], b"abcd");
+    let query = Query::new(Text::new(b"hey jude").unwrap());
+    assert_eq!((query.encode(&mut out).unwrap(), query.encoded_len()), (11, 11));
+    assert_eq!(&out[2..11], b"hey jude\0");
     let push = Push { servent: ServentId([7; 16]), index: 9, address: at(1), extensions: b"z" };
     assert_eq!((push.encode(&mut out).unwrap(), push.encoded_len()), (27, 27));
     for payload in
@@ -122,4 +127,25 @@ fn payloads_are_as_long_as_they_say() {
     }
     let header = Header { guid: Guid([1; 16]), function: Function::PONG, ttl: 1, hops: 2, len: 14 };
     assert_eq!((header.encoded_len(), header.to_bytes().len()), (23, 23));
+}
+
+/// Flags are a set: joining two keeps what both have.
+#[test]
+fn flags_join_as_sets() {
+    let all = [QueryFlags::LEAF_GUIDED, QueryFlags::FIREWALLED, QueryFlags::XML];
+    for (a, b) in all.into_iter().flat_map(|a| all.map(|b| (a, b))) {
+        let both = a.with(b);
+        assert!(both.contains(a) && both.contains(b));
+        assert_eq!((both.with(a), both.with(b)), (both, both));
+        assert_eq!(a.contains(b), a == b);
+        let others = all.into_iter().filter(|other| *other != a && *other != b);
+        others.for_each(|other| assert!(!both.contains(other)));
+    }
+    let all = [Scp::ULTRAPEERS, Scp::TLS, Scp::IPV6, Scp::NO_IPV4];
+    for (a, b) in all.into_iter().flat_map(|a| all.map(|b| (a, b))) {
+        let both = a.with(b);
+        assert!(both.contains(a) && both.contains(b));
+        assert_eq!((both.with(a), both.with(b)), (both, both));
+        assert_eq!(a.contains(b), a == b);
+    }
 }
