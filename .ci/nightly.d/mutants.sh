@@ -3,7 +3,7 @@
 # MUTANTS_SHARD=k/n tests a sample.
 set -euo pipefail
 for crate in ${MUTANTS_CRATES:-gnutella-wire chord-core bittorrent-pieces ledger-core pow consensus}; do
-    .ci/mutants.sh "$crate" "target/mutants/$crate" --jobs 2 \
+    .ci/mutants.sh "$crate" "target/mutants/$crate" \
         ${MUTANTS_SHARD:+--shard "$MUTANTS_SHARD" --sharding round-robin} || failed=1
 done
 exit "${failed:-0}"
