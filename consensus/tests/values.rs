@@ -1,6 +1,6 @@
 //! Small facts of the sets: capacity, length, difficulty, and how identifiers print.
 
-use consensus::select::WeightedRoundRobin;
+use consensus::select::{StakeTree, WeightedRoundRobin};
 use consensus::{Authorities, AuthoritySlot, Turn, ValidatorArray, ValidatorId, ValidatorSet};
 
 #[test]
@@ -63,4 +63,24 @@ fn the_stake_of_each_validator_is_found_and_iterators_know_their_length() {
         authorities.insert(ValidatorId([n; 32])).unwrap();
     }
     assert_eq!(authorities.iter().size_hint(), (4, Some(4)));
+}
+
+#[test]
+fn what_is_empty_has_no_member() {
+    let mut rotation = WeightedRoundRobin::new(ValidatorArray::<4>::EMPTY, &[]).unwrap();
+    assert!(rotation.is_empty());
+    rotation.update(&[change(2, 10)]).unwrap();
+    assert!(!rotation.is_empty());
+
+    let mut set = ValidatorSet::new(ValidatorArray::<3>::EMPTY);
+    assert!(set.is_empty());
+    set.set_stake(ValidatorId([1; 32]), 100).unwrap();
+    assert_eq!((set.is_empty(), set.len()), (false, 1));
+
+    let mut tree = StakeTree::new(ValidatorArray::<3>::EMPTY);
+    assert!(tree.is_empty());
+    tree.set_stake(ValidatorId([1; 32]), 100).unwrap();
+    assert_eq!((tree.is_empty(), tree.len()), (false, 1));
+    tree.set_stake(ValidatorId([1; 32]), 0).unwrap();
+    assert_eq!((tree.is_empty(), tree.len()), (false, 1), "one without stake is a member");
 }
