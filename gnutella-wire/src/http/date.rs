@@ -42,7 +42,8 @@ mod tests {
     /// Unix times, as `date -u -d` prints them; leap years and the ends of months, years and centuries.
     #[test]
     fn dates_are_as_far_apart_as_the_calendar_has_them() {
-        let first = seconds("Thu, 01 Jan 1970 00:00:00 GMT").unwrap();
+        let since_1970 =
+            |date| seconds(date)?.checked_sub(seconds("Thu, 01 Jan 1970 00:00:00 GMT")?);
         let rows = [
             ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
             ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777),
@@ -61,7 +62,7 @@ mod tests {
             ("Tue, 29 Feb 2400 00:00:00 GMT", 13_574_563_200),
         ];
         for (date, since) in rows {
-            assert_eq!(seconds(date).unwrap() - first, since, "{date}");
+            assert_eq!(since_1970(date), Some(since), "{date}");
         }
         let leap_second = seconds("Sat, 31 Dec 2016 23:59:60 GMT");
         assert_eq!(leap_second, seconds("Sun, 01 Jan 2017 00:00:00 GMT"));
