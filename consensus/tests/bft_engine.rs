@@ -113,6 +113,33 @@ fn nothing_leaves_before_it_is_saved() {
     assert!(matches!(torn.err(), Some(ResumeError::Decode(_))));
 }
 
+/// A validator that restarts before it voted proposes if it is its turn, and otherwise waits no longer than its timer
+/// for the proposal.
+#[test]
+fn a_restart_before_a_vote_continues_the_round() {
+    let mut disk = [0; 1024];
+    let len = engine(0).encode_state(&mut disk).expect("it fits");
+    let mut proposer =
+        Bft::resume(setup(&validators(), 0), storage(4, 24), &disk[..len]).expect("its state");
+    assert_eq!(events(&mut proposer), [BftEvent::Propose { height: 4, round: 0 }]);
+    proposer.propose(NOW, &VALUE).expect("wanted");
+    assert!(matches!(events(&mut proposer)[..], [BftEvent::Save { .. }]));
+
+    let len = engine(1).encode_state(&mut disk).expect("it fits");
+    let mut other =
+        Bft::resume(setup(&validators(), 1), storage(4, 24), &disk[..len]).expect("its state");
+    assert_eq!(events(&mut other), []);
+    let due = other.poll_timeout().expect("the proposal is awaited");
+    assert!(due > NOW);
+    other.handle_timeout(due);
+    for event in events(&mut other) {
+        let BftEvent::Save { token } = event else { panic!("{event}") };
+        other.handle_saved(due, token).expect("known");
+    }
+    let nil = Statement::new(GENESIS, StatementKind::Prevote, 4, 0, Statement::NIL);
+    assert_eq!(sent(&mut other), [nil]);
+}
+
 /// A whole height with the statements of the other three; each vote is saved before the next step.
 #[test]
 fn a_proposal_becomes_a_decision() {

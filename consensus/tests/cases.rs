@@ -381,3 +381,29 @@ fn bft(keys: &[Ed25519Key], me: usize) -> Result<Engine, ConfigError> {
     };
     Bft::new(setup, storage)
 }
+
+/// The least weight that is a quorum of a total, by the names of the quorums.
+#[test]
+fn quorums_begin_exactly_where_their_names_say() {
+    // total, over two thirds, two thirds, over half
+    for (total, least) in [
+        (1, [1, 1, 1]),
+        (2, [2, 2, 2]),
+        (3, [3, 2, 2]),
+        (4, [3, 3, 3]),
+        (5, [4, 4, 3]),
+        (6, [5, 4, 4]),
+        (7, [5, 5, 4]),
+        (9, [7, 6, 5]),
+        (10, [7, 7, 6]),
+        (u64::MAX, [u64::MAX / 3 * 2 + 1, u64::MAX / 3 * 2, u64::MAX / 2 + 1]),
+    ] {
+        let quorums: [fn(u64, u64) -> bool; 3] =
+            [OverTwoThirds::is_reached, TwoThirds::is_reached, OverHalf::is_reached];
+        for (at, (is_reached, least)) in quorums.into_iter().zip(least).enumerate() {
+            assert!(is_reached(least, total), "quorum {at}: {least} of {total}");
+            assert!(!is_reached(least - 1, total), "quorum {at}: {} of {total}", least - 1);
+            assert!(is_reached(total, total) && !is_reached(0, total) && !is_reached(least, 0));
+        }
+    }
+}

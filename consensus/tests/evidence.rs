@@ -123,6 +123,29 @@ fn many_proofs_name_one_offence() {
     assert_eq!(encodings.len(), 3, "one encoding for each pair, whatever the order");
 }
 
+/// The lesser statement stands first; the other order is another spelling.
+#[test]
+fn evidence_in_the_wrong_order_is_refused() {
+    let [a, b] = [1, 2].map(|digest| sign(1, Statement::propose(GENESIS, 9, 0, [digest; 32])));
+    let mut out = [0; Equivocation::LEN];
+    let proof = Equivocation::prove(&b, &a).expect("a contradiction");
+    proof.encode(&mut out).expect("LEN suffices");
+    assert_eq!(Equivocation::decode(&out), Ok((proof, &[][..])));
+    let text = proof.to_string();
+    let start = format!("EQUIVOCATION of {:.16} slot=9 round=0: ", a.author);
+    assert!(text.starts_with(&start) && text.len() > start.len(), "{text}");
+
+    // Two halves of a statement and its signature, and then the author of both.
+    let (halves, author) = out.split_at(Equivocation::LEN - 32);
+    assert_eq!(author, a.author.0);
+    let (first, second) = halves.split_at(Statement::LEN + 64);
+    let swapped = [second, first, author].concat();
+    assert_eq!(Equivocation::decode(&swapped), Err(EvidenceError::WrongOrder));
+    let twice = [first, first, author].concat();
+    let same = Equivocation::decode(&twice);
+    assert!(same.is_err() && same != Err(EvidenceError::WrongOrder), "{same:?}");
+}
+
 /// The detector finds surrounding votes, in any order of arrival.
 #[test]
 fn the_detector_finds_surrounding_votes() {

@@ -249,3 +249,49 @@ proptest! {
         prop_assert_eq!(import(&mut links.iter()), import(&mut links.iter().rev()));
     }
 }
+
+/// What an export (EIP-3076) needs: all that is on record, with the digests that are known.
+#[test]
+fn what_was_signed_is_exported() {
+    let mut minimal = MinimalGuard::default();
+    assert_eq!((minimal.block(), minimal.attestation()), (None, None));
+    minimal.sign_block(0).unwrap();
+    assert_eq!((minimal.block(), minimal.attestation()), (Some(0), None));
+    minimal.sign_block(7).unwrap();
+    minimal.sign_attestation(3, 5).unwrap();
+    assert_eq!((minimal.block(), minimal.attestation()), (Some(7), Some((3, 5))));
+    minimal.import_block(6);
+    minimal.import_attestation(4, 5);
+    assert_eq!((minimal.block(), minimal.attestation()), (Some(7), Some((4, 5))));
+
+    let mut guard = guard(8);
+    assert_eq!((guard.blocks().next(), guard.attestations().next()), (None, None));
+    guard.sign_attestation(1, 2, [12; 32]).unwrap();
+    guard.sign_block(7, [7; 32]).unwrap();
+    guard.import_block(9, None).unwrap();
+    guard.import_attestation(2, 4, None).unwrap();
+    let mut blocks: Vec<_> = guard.blocks().collect();
+    blocks.sort_unstable();
+    assert_eq!(blocks, [(7, Some([7; 32])), (9, None)]);
+    let mut attestations: Vec<_> = guard.attestations().collect();
+    attestations.sort_unstable();
+    assert_eq!(attestations, [(1, 2, Some([12; 32])), (2, 4, None)]);
+    assert_eq!((guard.forgotten().block(), guard.forgotten().attestation()), (None, None));
+}
+
+/// A full guard forgets the lowest record, whichever of the old ones and the new one that is.
+#[test]
+fn a_full_guard_forgets_the_lowest() {
+    for (slots, kept, forgotten) in
+        [([3, 5, 7], [5, 7], 3), ([5, 7, 3], [5, 7], 3), ([5, 3, 7], [5, 7], 3)]
+    {
+        let mut guard = guard(2);
+        for slot in slots {
+            guard.import_block(slot, Some([slot as u8; 32])).unwrap();
+        }
+        let mut blocks: Vec<_> = guard.blocks().map(|(slot, _)| slot).collect();
+        blocks.sort_unstable();
+        assert_eq!(blocks, kept, "{slots:?}");
+        assert_eq!(guard.forgotten().block(), Some(forgotten), "{slots:?}");
+    }
+}

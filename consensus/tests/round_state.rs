@@ -137,3 +137,77 @@ fn shown_output(before: &RoundState, after: &RoundState, output: RoundOutput) ->
     };
     Json::List(parts)
 }
+
+/// The rules of Algorithm 1 of "The latest gossip on BFT consensus" (arXiv:1807.04938), by the numbers of its lines:
+/// what a validator that has locked nothing does in round 1, in each step.
+#[test]
+fn each_step_applies_the_rules_of_the_paper() {
+    use RoundInput as In;
+
+    const V: [u8; 32] = [1; 32];
+    let next = |state: &mut RoundState, input| state.apply(1, input).expect("it applies");
+    let at_propose = || {
+        let mut state = RoundState::default();
+        let output = next(&mut state, In::NewRound { is_proposer: false });
+        assert_eq!(output, Some(RoundOutput::ScheduleTimeout(Step::Propose)), "line 21");
+        state
+    };
+    let at_prevote = || {
+        let mut state = at_propose();
+        let output = next(&mut state, In::Proposal(V));
+        assert_eq!(output, Some(RoundOutput::Prevote(Some(V))), "line 24");
+        state
+    };
+    let at_precommit = || {
+        let mut state = at_prevote();
+        let output = next(&mut state, In::PolkaNil);
+        assert_eq!(output, Some(RoundOutput::Precommit(None)), "line 45");
+        state
+    };
+    let states = [at_propose(), at_prevote(), at_precommit()];
+    let prevote = |value| Some(Some(RoundOutput::Prevote(value)));
+    let precommit = |value| Some(Some(RoundOutput::Precommit(value)));
+    let timeout = |step| Some(Some(RoundOutput::ScheduleTimeout(step)));
+    // In propose, prevote and precommit; `None` where the input does not apply.
+    let rows = [
+        (22, In::Proposal(V), [prevote(Some(V)), None, None]),
+        (26, In::InvalidProposal, [prevote(None), None, None]),
+        (
+            30,
+            In::ProposalAndPolkaPrevious { value: V, valid_round: 0 },
+            [prevote(Some(V)), None, None],
+        ),
+        (28, In::ProposalAndPolkaPrevious { value: V, valid_round: 1 }, [None, None, None]),
+        (32, In::InvalidProposalAndPolkaPrevious { valid_round: 0 }, [prevote(None), None, None]),
+        (28, In::InvalidProposalAndPolkaPrevious { valid_round: 1 }, [None, None, None]),
+        (28, In::InvalidProposalAndPolkaPrevious { valid_round: 2 }, [None, None, None]),
+        (34, In::PolkaAny, [None, timeout(Step::Prevote), None]),
+        (36, In::ProposalAndPolkaCurrent(V), [None, precommit(Some(V)), Some(None)]),
+        (44, In::PolkaNil, [None, precommit(None), None]),
+        (57, In::TimeoutPropose, [prevote(None), None, None]),
+        (61, In::TimeoutPrevote, [None, precommit(None), None]),
+    ];
+    for (line, input, expected) in rows {
+        for (state, expected) in states.into_iter().zip(expected) {
+            let mut after = state;
+            let output = after.apply(1, input).ok();
+            assert_eq!(output, expected, "line {line} in {state:?}");
+            if expected.is_none() {
+                assert_eq!(after, state, "line {line}: what does not apply changes nothing");
+            }
+            let mut other = state;
+            assert!(other.apply(2, input).is_err(), "line {line}: of another round, {state:?}");
+        }
+    }
+    for state in states {
+        let mut after = state;
+        let output = after.apply(1, In::ProposalAndPrecommitValue(V)).unwrap();
+        let decision = RoundOutput::Decision(RoundValue { value: V, round: 1 });
+        assert_eq!(output, Some(decision), "line 49, {state:?}");
+        for (line, input, _) in rows {
+            assert!(after.apply(1, input).is_err(), "line {line} after the decision");
+        }
+        let mut after = state;
+        assert_eq!(after.apply(3, In::SkipRound), Ok(Some(RoundOutput::NewRound(3))), "line 56");
+    }
+}

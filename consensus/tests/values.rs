@@ -1,7 +1,11 @@
 //! Small facts of the sets: capacity, length, difficulty, and how identifiers print.
 
-use consensus::select::WeightedRoundRobin;
-use consensus::{Authorities, AuthoritySlot, Turn, ValidatorArray, ValidatorId, ValidatorSet};
+use consensus::select::{StakeTree, WeightedRoundRobin};
+use consensus::slot::{Checkpoint, FfgEvent};
+use consensus::{
+    Authorities, AuthoritySlot, SaveToken, Statement, StatementKind, Turn, ValidatorArray,
+    ValidatorId, ValidatorSet,
+};
 
 #[test]
 fn a_precision_limits_the_hexadecimal_digits() {
@@ -63,4 +67,57 @@ fn the_stake_of_each_validator_is_found_and_iterators_know_their_length() {
         authorities.insert(ValidatorId([n; 32])).unwrap();
     }
     assert_eq!(authorities.iter().size_hint(), (4, Some(4)));
+}
+
+#[test]
+fn what_is_empty_has_no_member() {
+    let mut rotation = WeightedRoundRobin::new(ValidatorArray::<4>::EMPTY, &[]).unwrap();
+    assert!(rotation.is_empty());
+    rotation.update(&[change(2, 10)]).unwrap();
+    assert!(!rotation.is_empty());
+
+    let mut set = ValidatorSet::new(ValidatorArray::<3>::EMPTY);
+    assert!(set.is_empty());
+    set.set_stake(ValidatorId([1; 32]), 100).unwrap();
+    assert_eq!((set.is_empty(), set.len()), (false, 1));
+
+    let mut tree = StakeTree::new(ValidatorArray::<3>::EMPTY);
+    assert!(tree.is_empty());
+    tree.set_stake(ValidatorId([1; 32]), 100).unwrap();
+    assert_eq!((tree.is_empty(), tree.len()), (false, 1));
+    tree.set_stake(ValidatorId([1; 32]), 0).unwrap();
+    assert_eq!((tree.is_empty(), tree.len()), (false, 1), "one without stake is a member");
+}
+
+/// A trace has one line for each statement and event.
+#[test]
+fn traces_name_the_fields() {
+    let block = [0xAB; 32];
+    let rows = [
+        (StatementKind::Propose { valid_round: None }, block, "PROPOSE", " block=abababababababab"),
+        (
+            StatementKind::Propose { valid_round: Some(2) },
+            block,
+            "PROPOSE",
+            " valid=2 block=abababababababab",
+        ),
+        (StatementKind::Prevote, Statement::NIL, "PREVOTE", " nil"),
+        (StatementKind::Precommit, block, "PRECOMMIT", " block=abababababababab"),
+        (StatementKind::Attest { source: 8 }, block, "ATTEST", " source=8 block=abababababababab"),
+    ];
+    for (kind, digest, name, end) in rows {
+        let statement = Statement::new([7; 32], kind, 12, 3, digest);
+        let expected = format!("{name} chain=07070707 slot=12 round=3{end}");
+        assert_eq!(statement.to_string(), expected);
+    }
+    let checkpoint = Checkpoint { slot: 4, id: block };
+    let token = SaveToken(5);
+    for (event, expected) in [
+        (FfgEvent::Save { token }, "SAVE 5"),
+        (FfgEvent::Propose { slot: 4 }, "PROPOSE slot=4"),
+        (FfgEvent::Justified(checkpoint), "JUSTIFIED slot=4 block=abababababababab"),
+        (FfgEvent::Finalized(checkpoint), "FINALIZED slot=4 block=abababababababab"),
+    ] {
+        assert_eq!(event.to_string(), expected);
+    }
 }

@@ -113,6 +113,57 @@ fn a_key_is_fetched_and_the_query_answered() {
     }
 }
 
+/// Each search asks each host once, also the one that a search before it asked: its slot is used again.
+#[test]
+fn a_later_search_asks_the_same_hosts() {
+    let mut ann = servent(1);
+    let mut ben = servent(2);
+    assert!(ann.add_host(Duration::ZERO, at(2)));
+    for round in 0..10 {
+        ann.search(Duration::ZERO, QUERY, &query("hey jude")).unwrap();
+        let (_, trace) = search(&mut ann, &mut ben);
+        let queries = trace.iter().filter(|bytes| bytes[16] == Function::QUERY.0).count();
+        assert_eq!(queries, 1, "search {round}");
+        let hits = u32::from(round == 0); // a host answers a query once
+        let ended = DatagramEvent::SearchEnded { guid: QUERY, asked: 1, hits };
+        assert_eq!((ann.poll_event(), ann.poll_event()), (Some(ended), None), "search {round}");
+    }
+}
+
+/// Searches at the same time are counted apart: each asks each host once.
+#[test]
+fn searches_at_the_same_time_each_ask_each_host() {
+    let mut ann = servent(1);
+    let mut hosts: Vec<_> = (2..5).map(servent).collect();
+    (2..5).for_each(|host| assert!(ann.add_host(Duration::ZERO, at(host))));
+    let guids = [Guid([1; 16]), Guid([2; 16]), Guid([3; 16])];
+    for guid in guids {
+        ann.search(Duration::ZERO, guid, &query("hey jude")).unwrap();
+    }
+    let mut asked = Vec::new();
+    while let Some(now) = ann.poll_timeout() {
+        ann.handle_timeout(now);
+        for (to, bytes) in polled(&mut ann) {
+            let host = &mut hosts[usize::from(to.ip().octets()[3]) - 2];
+            if let Some(message) = host.handle_datagram(now, at(1), &bytes).unwrap() {
+                asked.push((message.guid, to));
+            }
+            for (_, bytes) in polled(host) {
+                let _ = ann.handle_datagram(now, to, &bytes).unwrap();
+            }
+        }
+    }
+    for guid in guids {
+        let mut of_it: Vec<_> = asked.iter().filter(|one| one.0 == guid).map(|one| one.1).collect();
+        of_it.sort_unstable();
+        of_it.dedup();
+        assert_eq!(of_it, [at(2), at(3), at(4)], "{guid}");
+    }
+    let mut ended: Vec<_> = core::iter::from_fn(|| ann.poll_event()).collect();
+    ended.sort_by_key(|event| format!("{event:?}"));
+    assert_eq!(ended, guids.map(|guid| DatagramEvent::SearchEnded { guid, asked: 3, hits: 0 }));
+}
+
 /// A host that never answers is asked three times, and the search ends.
 #[test]
 fn a_silent_host_is_given_up() {

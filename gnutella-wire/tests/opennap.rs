@@ -7,7 +7,7 @@ use gnutella_wire::opennap::peer::{Answer, Ask};
 use gnutella_wire::opennap::{
     Bound, Client, ClientCloseReason, ClientError, ClientEvent, ClientState, File, FileSlot, Frame,
     Index, IndexCloseReason, IndexConfig, IndexEvent, IndexLimits, IndexVec, Kind, LinkType, Login,
-    MAX_DATA, Message, NapAddress, NapError, Search, UserSlot, UserState, Wanted,
+    MAX_DATA, Message, NapAddress, NapError, Search, Source, UserSlot, UserState, Wanted,
 };
 use gnutella_wire::{ConnId, ConnectError, NotConnected, Received, Text};
 
@@ -553,6 +553,78 @@ fn an_md5_of_zeros_is_unknown() {
     for (md5, expected) in &rows {
         let file = File { md5: text(md5), ..file("a.mp3", 128) };
         assert_eq!(file.known_md5(), expected.map(text), "{md5}");
+        let source = Source {
+            nick: text("ann"),
+            address: NapAddress(1),
+            port: 6699,
+            name: text("a.mp3"),
+            md5: file.md5,
+            link: LinkType(7),
+        };
+        assert_eq!(source.known_md5(), expected.map(text), "{md5}");
+    }
+}
+
+/// The numbers of `napster.txt` and the words that traces print for them.
+#[test]
+fn kinds_have_names() {
+    let rows = [
+        (0, "error"),
+        (2, "login"),
+        (3, "login ack"),
+        (6, "new user"),
+        (7, "nick check"),
+        (8, "nick free"),
+        (9, "nick taken"),
+        (10, "nick invalid"),
+        (14, "login options"),
+        (100, "share"),
+        (102, "unshare"),
+        (200, "search"),
+        (201, "found"),
+        (202, "search end"),
+        (203, "download"),
+        (204, "download ack"),
+        (205, "private"),
+        (206, "download error"),
+        (207, "hotlist add"),
+        (208, "hotlist init"),
+        (209, "user on"),
+        (210, "user off"),
+        (211, "browse"),
+        (212, "browsed"),
+        (213, "browse end"),
+        (214, "stats"),
+        (215, "resume"),
+        (217, "resume end"),
+        (218, "download begins"),
+        (219, "download ends"),
+        (220, "upload begins"),
+        (221, "upload ends"),
+        (301, "hotlist ack"),
+        (302, "hotlist error"),
+        (303, "hotlist remove"),
+        (316, "disconnecting"),
+        (404, "notice"),
+        (500, "download firewalled"),
+        (501, "upload firewalled"),
+        (600, "speed request"),
+        (601, "speed"),
+        (607, "upload request"),
+        (608, "upload accept"),
+        (609, "accept failed"),
+        (619, "upload limit"),
+        (620, "upload limited"),
+        (626, "port error"),
+        (748, "logged in elsewhere"),
+        (750, "ping"),
+        (751, "ping user"),
+        (752, "pong"),
+        (870, "share folder"),
+    ];
+    for number in 0..=u16::MAX {
+        let name = rows.iter().find(|row| row.0 == number).map_or("", |row| row.1);
+        assert_eq!(Kind(number).name(), name, "{number}");
     }
 }
 

@@ -337,8 +337,14 @@ fn tables_merge_and_fold_without_false_negatives() {
 /// A slot of a smaller table is set if one of those that fold into it is, whatever the sizes.
 #[test]
 fn a_folded_table_has_exactly_the_slots_that_fold() {
-    for (bits, into) in (1..=13_u8).flat_map(|bits| (1..=bits).map(move |into| (bits, into))) {
-        let byte = |n: usize| if n.is_multiple_of(5) { 1 << (n / 5 % 8) } else { 0 };
+    let sparse = |n: usize| if n.is_multiple_of(5) { 1 << (n / 5 % 8) } else { 0 };
+    let dense = |n: usize| (n.wrapping_mul(0x9E37_79B9) >> 7) as u8; // neighbours set, alone and together
+    let gaps = |n: usize| if (n / 16).is_multiple_of(3) { dense(n) } else { 0 }; // whole words without a slot
+    let patterns: [&dyn Fn(usize) -> u8; 3] = [&sparse, &dense, &gaps];
+    let sizes = (1..=13_u8).flat_map(|bits| (1..=bits).map(move |into| (bits, into)));
+    for (byte, (bits, into)) in
+        patterns.iter().flat_map(|byte| sizes.clone().map(move |s| (byte, s)))
+    {
         let bytes: Vec<u8> = (0..QueryTable::memory_len(bits)).map(byte).collect();
         let large = QueryTable::resume(bits, &bytes[..]).unwrap();
         let mut small = QueryTable::new(into, vec![0; QueryTable::memory_len(into)]).unwrap();

@@ -32,3 +32,45 @@ pub(crate) fn bucket(seed: u64, id: &[u8; 32], buckets: usize) -> Option<usize> 
     let bucket = hash.checked_rem(u64::try_from(buckets).ok()?)?;
     usize::try_from(bucket).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::bucket;
+
+    /// Ids that differ in few bits, in any of their words, spread over the buckets, otherwise with another seed.
+    #[test]
+    fn ids_that_differ_little_spread() {
+        const BUCKETS: usize = 64;
+        const IDS: u32 = 6_400;
+        let place = |seed, n: u32, at: usize| {
+            let mut id = [0; 32];
+            for (byte, value) in id.iter_mut().skip(at).zip(n.to_le_bytes()) {
+                *byte = value;
+            }
+            bucket(seed, &id, BUCKETS)
+        };
+        for at in [0, 1, 7, 8, 14, 16, 24, 28] {
+            for seed in [0, 1, u64::MAX] {
+                let mut counts = [0; BUCKETS];
+                for n in 0..IDS {
+                    let count = place(seed, n, at).and_then(|place| counts.get_mut(place));
+                    if let Some(count) = count {
+                        *count += 1;
+                    }
+                }
+                assert_eq!(counts.iter().sum::<u32>(), IDS);
+                assert!(counts.iter().all(|count| (30..300).contains(count)), "{at}: {counts:?}");
+            }
+            let same = (0..IDS).filter(|n| place(7, *n, at) == place(8, *n, at)).count();
+            assert!(same < 400, "{same} of {IDS} share a bucket under another seed");
+        }
+    }
+
+    #[test]
+    fn without_buckets_there_is_none() {
+        assert_eq!(bucket(1, &[2; 32], 0), None);
+        assert_eq!(bucket(1, &[2; 32], 1), Some(0));
+    }
+}

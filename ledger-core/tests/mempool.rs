@@ -391,3 +391,25 @@ fn sizes_are_as_documented() {
     assert!(size_of::<MempoolSlot>() <= 160);
     assert_eq!(size_of::<ChunkSlot>(), 256);
 }
+
+/// When a branch is taken back, the sequence numbers of accounts fall: what then does not follow any more leaves, and
+/// what does follow stays.
+#[test]
+fn transactions_that_no_longer_follow_leave() {
+    let before = World::new();
+    let mut after = World::new();
+    after.pay(0, 7, 1, 0);
+    after.append();
+    let mut pool = pool(&before, 16);
+    for (from, sequence) in [(0, 1), (0, 2), (1, 0), (1, 1)] {
+        let bytes = pay(&before, from, 0, sequence, 5, 1);
+        assert_eq!(insert(&mut pool, &after.chain, &bytes), Ok(Insertion::Added));
+    }
+    let removed = pool.update(&after.chain.state(), after.chain.tip().height);
+    assert_eq!((removed, pool.len()), (0, 4), "all follow");
+    let removed = pool.update(&before.chain.state(), before.chain.tip().height);
+    assert_eq!((removed, pool.len()), (2, 2), "sequence 0 of the first account is missing");
+    let left: Vec<_> =
+        [pay(&before, 1, 0, 0, 5, 1), pay(&before, 1, 0, 1, 5, 1)].into_iter().collect();
+    assert_eq!(template(&mut pool, 4_096), left);
+}

@@ -25,3 +25,24 @@ impl fmt::Debug for Hex<'_> {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::Hex;
+
+    /// As of a string: a precision is a number of digits, also an odd one and one that is too large.
+    #[test]
+    fn a_precision_limits_the_digits() {
+        let bytes = [0x01, 0x9A, 0xBC, 0xDE, 0xF0];
+        let all = "019abcdef0";
+        for digits in 0..15 {
+            let expected = all.get(..digits).unwrap_or(all);
+            assert_eq!(std::format!("{:.digits$}", Hex(&bytes)), expected, "{digits} digits");
+            assert_eq!(std::format!("{:.digits$?}", Hex(&bytes)), expected, "{digits} digits");
+        }
+        assert_eq!(std::format!("{}", Hex(&bytes)), all);
+        assert_eq!(std::format!("{:?} {}", Hex(&bytes[..1]), Hex(&[])), "01 ");
+    }
+}

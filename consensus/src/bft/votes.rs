@@ -155,3 +155,76 @@ impl Rounds {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROUNDS: Rounds = Rounds { current: 5, justifying: [Some(2), None, None] };
+
+    fn vote(kind: VoteKind, height: RelativeHeight, round: u32) -> VoteSlot {
+        let role = VoteRole::Counted;
+        VoteSlot { kind, height, role, round, digest: [1; 32], ..VoteSlot::EMPTY }
+    }
+
+    fn current(kind: VoteKind, round: u32) -> VoteSlot {
+        vote(kind, RelativeHeight::Current, round)
+    }
+
+    /// When the slots of a validator are full, the first of these gives way to the others.
+    #[test]
+    fn what_matters_least_stands_first() {
+        let contradiction =
+            VoteSlot { role: VoteRole::Contradicted, ..current(VoteKind::Prevote, 1) };
+        let order = [
+            VoteSlot::EMPTY,
+            vote(VoteKind::Precommit, RelativeHeight::Previous, 9),
+            current(VoteKind::Prevote, 3), // of a round that is over
+            current(VoteKind::Propose, 4),
+            vote(VoteKind::Prevote, RelativeHeight::Next, 1),
+            vote(VoteKind::Prevote, RelativeHeight::Next, 0), // with which the next height begins
+            current(VoteKind::Prevote, 6),
+            current(VoteKind::Prevote, 7),
+            current(VoteKind::Precommit, 3), // a quorum of a round that is over still decides
+            current(VoteKind::Precommit, 4),
+            current(VoteKind::Prevote, 2), // justifies a proposal
+            current(VoteKind::Prevote, 5),
+            contradiction,
+        ];
+        for (at, lesser) in order.iter().enumerate() {
+            for greater in order.iter().skip(at + 1) {
+                assert!(ROUNDS.rank(lesser) < ROUNDS.rank(greater), "{lesser:?} {greater:?}");
+                assert!(ROUNDS.displaces(greater, lesser), "{greater:?} {lesser:?}");
+            }
+            assert!(!ROUNDS.displaces(lesser, lesser) || lesser.kind == VoteKind::Precommit);
+        }
+        for role in [VoteRole::Contradicted, VoteRole::Contradicting] {
+            let half = VoteSlot { role, ..vote(VoteKind::Prevote, RelativeHeight::Previous, 0) };
+            assert_eq!(ROUNDS.rank(&half), ROUNDS.rank(&contradiction), "both halves are kept");
+        }
+    }
+
+    /// A precommit for a block takes the slot of all but what the present round needs: certificates can be counted.
+    #[test]
+    fn a_decisive_precommit_finds_a_slot() {
+        let old = current(VoteKind::Precommit, 1);
+        let later = current(VoteKind::Precommit, 4);
+        assert!(ROUNDS.rank(&old) < ROUNDS.rank(&later));
+        assert!(ROUNDS.displaces(&old, &later));
+        for kept in [
+            current(VoteKind::Prevote, 2),
+            current(VoteKind::Precommit, 5),
+            VoteSlot { role: VoteRole::Contradicting, ..later },
+        ] {
+            assert!(!ROUNDS.displaces(&old, &kept), "{kept:?}");
+        }
+        for other in [
+            VoteSlot { digest: Statement::NIL, ..old },
+            VoteSlot { kind: VoteKind::Prevote, ..old },
+            VoteSlot { height: RelativeHeight::Previous, ..old },
+            VoteSlot { height: RelativeHeight::Next, ..old },
+        ] {
+            assert!(!ROUNDS.displaces(&other, &later), "{other:?}");
+        }
+    }
+}

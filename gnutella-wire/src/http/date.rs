@@ -34,3 +34,57 @@ fn days(year: u64, month: u64, day: u64) -> u64 {
     let of_months = month.saturating_mul(153).saturating_add(2) / 5;
     year.saturating_mul(365).saturating_add(leap_days).saturating_add(of_months).saturating_add(day)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    /// Unix times, as `date -u -d` prints them; leap years and the ends of months, years and centuries.
+    #[test]
+    fn dates_are_as_far_apart_as_the_calendar_has_them() {
+        let since_1970 =
+            |date| seconds(date)?.checked_sub(seconds("Thu, 01 Jan 1970 00:00:00 GMT")?);
+        let rows = [
+            ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777),
+            ("Fri, 31 Dec 1999 23:59:59 GMT", 946_684_799),
+            ("Sat, 01 Jan 2000 00:00:00 GMT", 946_684_800),
+            ("Mon, 28 Feb 2000 12:00:00 GMT", 951_739_200),
+            ("Tue, 29 Feb 2000 00:00:00 GMT", 951_782_400),
+            ("Wed, 01 Mar 2000 00:00:00 GMT", 951_868_800),
+            ("Wed, 28 Feb 2001 23:59:59 GMT", 983_404_799),
+            ("Thu, 01 Mar 2001 00:00:00 GMT", 983_404_800),
+            ("Fri, 31 Dec 2004 01:02:03 GMT", 1_104_454_923),
+            ("Fri, 31 Jul 2026 23:00:00 GMT", 1_785_538_800),
+            ("Sat, 01 Aug 2026 00:00:01 GMT", 1_785_542_401),
+            ("Sun, 28 Feb 2100 00:00:00 GMT", 4_107_456_000),
+            ("Mon, 01 Mar 2100 00:00:00 GMT", 4_107_542_400),
+            ("Tue, 29 Feb 2400 00:00:00 GMT", 13_574_563_200),
+        ];
+        for (date, since) in rows {
+            assert_eq!(since_1970(date), Some(since), "{date}");
+        }
+        let leap_second = seconds("Sat, 31 Dec 2016 23:59:60 GMT");
+        assert_eq!(leap_second, seconds("Sun, 01 Jan 2017 00:00:00 GMT"));
+    }
+
+    #[test]
+    fn what_is_not_a_date_is_refused() {
+        for date in [
+            "",
+            "06 Nov 1994 08:49:37 GMT", // RFC 9110 has the day of the week first
+            "Sun, 00 Nov 1994 08:49:37 GMT",
+            "Sun, 32 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nvo 1994 08:49:37 GMT",
+            "Sun, 06 Nov 0 08:49:37 GMT",
+            "Sun, 06 Nov 10000 08:49:37 GMT",
+            "Sun, 06 Nov 1994 24:49:37 GMT",
+            "Sun, 06 Nov 1994 08:60:37 GMT",
+            "Sun, 06 Nov 1994 08:49:61 GMT",
+            "Sun, 06 Nov 1994 08:49 GMT",
+            "Sun, 06 Nov 1994",
+        ] {
+            assert_eq!(seconds(date), None, "{date}");
+        }
+    }
+}

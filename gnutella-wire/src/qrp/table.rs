@@ -349,3 +349,28 @@ impl<S: AsRef<[u8]> + ?Sized, T: AsRef<[u8]> + ?Sized> PartialEq<QueryTable<T>> 
         self.bits == other.bits && self.bytes().eq(other.bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::QueryTable;
+
+    /// A word of a table of 2^n slots may be in any of the slots of a larger table that fold into its slot.
+    #[test]
+    fn a_slot_of_a_smaller_table_stands_for_all_that_fold_into_it() {
+        for (bits, into) in (1..=12_u8).flat_map(|into| (1..=into).map(move |bits| (bits, into))) {
+            // Groups of 16 bytes, of which two of three have no slots.
+            let byte = |n: usize| if (n / 16).is_multiple_of(3) { 0x81 | 1 << (n % 8) } else { 0 };
+            let bytes: Vec<u8> = (0..QueryTable::memory_len(bits)).map(byte).collect();
+            let small = QueryTable { bits, storage: &bytes[..] };
+            let mut storage = std::vec![0; QueryTable::memory_len(into)];
+            let mut large = QueryTable { bits: into, storage: &mut storage[..] };
+            large.merge_any(&small);
+            for slot in 0..large.slots() {
+                let expected = small.holds(slot >> (into - bits));
+                assert_eq!(large.holds(slot), expected, "{bits} into {into}, slot {slot}");
+            }
+        }
+    }
+}

@@ -50,3 +50,36 @@ fn ceiling(header: &Header) -> u64 {
         _ => 1_000,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::id::Guid;
+    use crate::wire::{Function, Header};
+
+    /// The order of gtk-gnutella: what is lost first when a neighbour reads slowly.
+    #[test]
+    fn what_gives_way_first_stands_first() {
+        let rows = [
+            (Function::DHT, 0, 500),
+            (Function::HSEP, 7, 500),
+            (Function::PING, 3, 550),
+            (Function::QUERY, 7, 600), // far queries before near ones
+            (Function::QUERY, 200, 600),
+            (Function::QUERY, 0, 642),
+            (Function::PONG, 0, 650), // near answers before far ones
+            (Function::PONG, 7, 692),
+            (Function::QUERY_HIT, 0, 700),
+            (Function::QUERY_HIT, 7, 742),
+            (Function::PUSH, 0, 750),
+            (Function::PUSH, 7, 792),
+            (Function::RUDP, 1, 800),
+            (Function::QRP, 1, 900),
+            (Function::BYE, 1, 1_000), // as long as there is room
+            (Function::VENDOR, 1, 1_000),
+        ];
+        for (function, hops, expected) in rows {
+            let header = Header { guid: Guid([0; 16]), function, ttl: 1, hops, len: 0 };
+            assert_eq!(super::ceiling(&header), expected, "{function:?} after {hops} hops");
+        }
+    }
+}

@@ -44,3 +44,31 @@ impl Bits {
         Some(index.saturating_mul(WORD_BITS).saturating_add(bit))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::vec::Vec;
+
+    use super::Bits;
+
+    /// A set: adding twice is adding once, and what is outside of it changes nothing.
+    #[test]
+    fn bits_are_a_set() {
+        let mut bits = Bits::NONE;
+        for at in [0, 5, 63, 64, 5, Bits::CAPACITY - 1, Bits::CAPACITY, usize::MAX] {
+            bits.set(at, true);
+        }
+        bits.set(64, true);
+        let mut expected: Vec<usize> = [0, 5, 63, 64, Bits::CAPACITY - 1].into();
+        expected.retain(|at| *at < Bits::CAPACITY);
+        expected.dedup();
+        assert_eq!(bits.iter().collect::<Vec<_>>(), expected);
+        bits.set(5, false);
+        bits.set(6, false);
+        bits.set(Bits::CAPACITY, false);
+        expected.retain(|at| *at != 5);
+        assert_eq!(bits.iter().collect::<Vec<_>>(), expected);
+    }
+}

@@ -369,6 +369,56 @@ fn a_forged_transaction_does_not_keep_the_right_one_out() {
     }
 }
 
+/// A peer that announced a transaction and does not deliver it is replaced by another that announced it.
+#[test]
+fn a_transaction_is_asked_of_another_after_the_timeout() {
+    let mut gossip = gossip(4);
+    for conn in 1..=2 {
+        hello(&mut gossip, conn, 0);
+    }
+    sent(&mut gossip);
+    for conn in 1..=2 {
+        let ids = [[9; 32]];
+        say(&mut gossip, NOW, conn, &Message::HaveTransactions(TxIds::new(&ids)));
+    }
+    let asked = |gossip: &mut TestGossip| -> Vec<u32> {
+        let all = sent(gossip).into_iter();
+        all.filter(|(_, text)| text.starts_with("GET_TRANS")).map(|(conn, _)| conn).collect()
+    };
+    assert_eq!(asked(&mut gossip), [1]);
+    let mut now = NOW;
+    let mut others = Vec::new();
+    while now < NOW + Duration::from_secs(60) && others.is_empty() {
+        let due = gossip.poll_timeout().expect("a request has a deadline");
+        assert!(due > now);
+        now = due;
+        gossip.handle_timeout(now);
+        others = asked(&mut gossip);
+    }
+    assert_eq!(others, [2]);
+}
+
+/// A transaction of a block is not announced to peers that connect later.
+#[test]
+fn a_confirmed_transaction_is_not_announced() {
+    let key = KeyPair::from_secret(&[1; 32]);
+    let pay = Transaction::new(key.account(), 0, Action::Pay { to: key.account(), amount: 1 });
+    let mut buf = [0; Transaction::MAX_LEN];
+    let signed = pay.sign(&GenesisId::default(), &key, &mut buf).expect("its own key");
+    let id = signed.id(&GenesisId::default());
+    for is_confirmed in [false, true] {
+        let mut gossip = gossip(4);
+        gossip.announce_transaction(NOW, &id);
+        if is_confirmed {
+            gossip.forget_transaction(NOW, &id);
+        }
+        hello(&mut gossip, 1, 0);
+        let announced = sent(&mut gossip);
+        let is_news = |(_, text): &(u32, String)| text.starts_with("HAVE_TRANSACTIONS");
+        assert_eq!(announced.iter().any(is_news), !is_confirmed, "{announced:?}");
+    }
+}
+
 #[test]
 fn a_timeout_of_zero_is_refused_and_sizes_are_as_documented() {
     let mut config = GossipConfig::new(GenesisId::default(), 4096, 1);

@@ -1,0 +1,54 @@
+//! What is empty has the length 0, in every list that has a length.
+
+use bittorrent_pieces::merkle::PieceLayer;
+use bittorrent_pieces::tracker::ScrapeStats;
+use bittorrent_pieces::tracker::udp::{Hashes, Scrapes};
+use bittorrent_pieces::{Bitfield, CompactPeers, Family, PieceHashes};
+
+#[test]
+fn what_is_empty_has_the_length_0() {
+    for len in [0_u8, 1, 2] {
+        let is_empty = len == 0;
+        let count = usize::from(len);
+
+        let hashes = vec![[1; 20]; count];
+        let pieces = PieceHashes::new(&hashes);
+        assert_eq!((pieces.is_empty(), pieces.len()), (is_empty, count));
+        let asked = Hashes::new(&hashes).unwrap();
+        assert_eq!((asked.is_empty(), asked.len(), asked.iter().count()), (is_empty, count, count));
+
+        let layer = vec![[1; 32]; count];
+        let layer = PieceLayer::new(&layer);
+        assert_eq!((layer.is_empty(), layer.len()), (is_empty, count));
+        let pieces = PieceHashes::v2(layer);
+        assert_eq!((pieces.is_empty(), pieces.len()), (is_empty, count));
+        assert_eq!(PieceHashes::hybrid(PieceHashes::new(&hashes), layer).unwrap().len(), count);
+        let none = PieceHashes::hybrid(PieceHashes::new(&hashes), PieceLayer::new(&[]));
+        assert_eq!(none.is_some(), is_empty, "their numbers differ");
+
+        let field = Bitfield::new(len.into(), vec![0; count.div_ceil(8)]).unwrap();
+        assert_eq!((field.is_empty(), field.len()), (is_empty, len.into()));
+
+        for (family, stride) in [(Family::V4, 6), (Family::V6, 18)] {
+            let bytes = vec![1; stride * count];
+            let peers = CompactPeers::new(family, &bytes).unwrap();
+            assert_eq!((peers.is_empty(), peers.len()), (is_empty, count));
+            assert_eq!((peers.iter().count(), peers.family()), (count, family));
+        }
+    }
+}
+
+/// BEP 15: seeders, completed, leechers; 74 info-hashes at most.
+#[test]
+fn a_scrape_lists_three_numbers_for_each_torrent() {
+    let encoded = [[1, 2, 3, 4, 0, 0, 0, 5, 255, 255, 255, 255]];
+    let scrapes = Scrapes::new(&encoded);
+    assert_eq!((scrapes.is_empty(), scrapes.len()), (false, 1));
+    let stats: Vec<ScrapeStats> = scrapes.iter().collect();
+    let numbers = stats.iter().map(|stats| [stats.seeders, stats.completed, stats.leechers]);
+    assert_eq!(numbers.collect::<Vec<_>>(), [[0x0102_0304, 5, u32::MAX]]);
+    assert_eq!(Scrapes::encode(stats[0]), encoded[0]);
+    assert!(Scrapes::new(&[]).is_empty());
+    assert!(Hashes::new(&[[0; 20]; 74]).is_some());
+    assert!(Hashes::new(&[[0; 20]; 75]).is_none());
+}

@@ -1,0 +1,151 @@
+//! What the application sets after construction: it is what others then receive.
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::time::Duration;
+
+use gnutella_wire::datagram::{DatagramConfig, DatagramLimits, DatagramVec, Datagrams};
+use gnutella_wire::ggep::Scp;
+use gnutella_wire::wire::{
+    Bye, ByeCode, Function, Header, Limits, Message, Other, Payload, Ping, Pong, Push, Query,
+    QueryFlags,
+};
+use gnutella_wire::{
+    Config, ConnId, Guid, Role, Servent, ServentId, ServentLimits, ServentVec, Text,
+};
+
+const A: ConnId = ConnId(0);
+const NOW: Duration = Duration::ZERO;
+
+fn at(host: u8) -> SocketAddrV4 {
+    SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, host), 6346)
+}
+
+fn ping(number: u8) -> Vec<u8> {
+    let header =
+        Header { guid: Guid([number; 16]), function: Function::PING, ttl: 1, hops: 0, len: 0 };
+    header.to_bytes().to_vec()
+}
+
+/// Returns what the first pong among the messages reports: the address, files and kilobytes.
+fn pong(messages: &[Vec<u8>]) -> (SocketAddrV4, u32, u32) {
+    let decoded = messages.iter().map(|bytes| Message::decode(bytes, Limits::GTKG).unwrap().0);
+    let mut pongs = decoded.filter_map(|message| match message.payload {
+        Payload::Pong(Pong { address, files, kilobytes, .. }) => Some((address, files, kilobytes)),
+        _ => None,
+    });
+    pongs.next().expect("a pong")
+}
+
+#[test]
+fn pongs_by_datagram_report_what_was_set() {
+    let config = DatagramConfig::new(ServentId([2; 16]), at(2), [2; 16]);
+    let limits = DatagramLimits { peers: 8, searches: 2 };
+    let mut node = Datagrams::new(config, DatagramVec::new(limits)).unwrap();
+    node.set_address(at(7));
+    node.set_shared(12, 34_567);
+    assert_eq!(node.config().address, at(7));
+    let mut sent = Vec::new();
+    let mut buf = [0; Datagrams::<DatagramVec>::MAX_TRANSMIT_LEN];
+    for number in 1..4 {
+        node.handle_datagram(NOW, at(1), &ping(number)).unwrap();
+        while let Some(one) = node.poll_transmit(&mut buf).unwrap() {
+            sent.push(buf[..one.len].to_vec());
+        }
+    }
+    assert_eq!(pong(&sent), (at(7), 12, 34_567));
+}
+
+#[test]
+fn pongs_of_a_servent_report_what_was_set() {
+    let config = Config::leaf(ServentId([1; 16]), at(1));
+    let limits = ServentLimits::of(&config);
+    let mut servent = Servent::new(config, ServentVec::new(limits)).unwrap();
+    servent.set_shared(12, 34_567);
+    servent.set_address(NOW, at(8));
+    servent.handle_connected(NOW, A, Role::Ultrapeer).unwrap();
+    let mut sent = Vec::new();
+    let mut buf = [0; 4_096];
+    servent.handle_bytes(NOW, A, &ping(1)).unwrap();
+    while let Some(one) = servent.poll_transmit(&mut buf).unwrap() {
+        sent.push(buf[..one.len].to_vec());
+    }
+    assert_eq!(pong(&sent), (at(8), 12, 34_567));
+}
+
+/// Hits say by these flags whether the servent needs a push, and whether a slot is free.
+#[test]
+fn flags_of_hits_report_what_was_set() {
+    let config = Config::leaf(ServentId([1; 16]), at(1));
+    let mut servent = Servent::new(config, ServentVec::new(ServentLimits::default())).unwrap();
+    for (firewalled, busy) in [(true, false), (false, true), (true, true), (false, false)] {
+        servent.set_firewalled(firewalled);
+        servent.set_busy(busy);
+        let flags = servent.hit_flags();
+        assert_eq!((flags.push, flags.busy), (Some(firewalled), Some(busy)));
+    }
+}
+
+#[test]
+fn a_peer_of_other_bounds_has_them() {
+    let config = Config::peer_of(7, 10, ServentId([1; 16]), at(1));
+    assert_eq!((config.max_peers, config.max_ttl), (7, 10));
+    let mut usual = Config::peer(ServentId([1; 16]), at(1));
+    usual.max_peers = 7;
+    usual.max_ttl = 10;
+    assert_eq!(config, usual);
+}
+
+/// The length before encoding is the length after it, also on the types that messages contain.
+#[test]
+fn payloads_are_as_long_as_they_say() {
+    let pong = Pong { address: at(1), files: 3, kilobytes: 4, extensions: b"xyz" };
+    let mut out = [0; 64];
+    let len = pong.encode(&mut out).unwrap();
+    assert_eq!((len, pong.encoded_len()), (17, 17));
+    assert_eq!(
+        out[..len],
+        [&[0xCA, 0x18, 10, 0, 0, 1, 3, 0, 0, 0, 4, 0, 0, 0][..], b"xyz"].concat()
+    );
+    let ping = Ping { extensions: b"abc" };
+    assert_eq!((ping.encode(&mut out).unwrap(), &out[..3]), (3, &b"abc"[..]));
+    let text = Text::new(b"bye").unwrap();
+    let bye = Bye { code: ByeCode::SHUTDOWN, text, extensions: b"" };
+    assert_eq!((bye.encode(&mut out).unwrap(), &out[..5]), (bye.encoded_len(), &b"\xC8\0bye"[..]));
+    let other = Other { function: Function(0x77), body: b"abcd" };
+    assert_eq!((other.encode(&mut out).unwrap(), other.encoded_len()), (4, 4));
+    assert_eq!(&out[..4], b"abcd");
+    let query = Query::new(Text::new(b"hey jude").unwrap());
+    assert_eq!((query.encode(&mut out).unwrap(), query.encoded_len()), (11, 11));
+    assert_eq!(&out[2..11], b"hey jude\0");
+    let push = Push { servent: ServentId([7; 16]), index: 9, address: at(1), extensions: b"z" };
+    assert_eq!((push.encode(&mut out).unwrap(), push.encoded_len()), (27, 27));
+    for payload in
+        [Payload::Pong(pong), Payload::Ping(ping), Payload::Bye(bye), Payload::Push(push)]
+    {
+        let len = payload.encode(&mut out).unwrap();
+        assert_eq!(len, payload.encoded_len(), "{payload:?}");
+    }
+    let header = Header { guid: Guid([1; 16]), function: Function::PONG, ttl: 1, hops: 2, len: 14 };
+    assert_eq!((header.encoded_len(), header.to_bytes().len()), (23, 23));
+}
+
+/// Flags are a set: joining two keeps what both have.
+#[test]
+fn flags_join_as_sets() {
+    let all = [QueryFlags::LEAF_GUIDED, QueryFlags::FIREWALLED, QueryFlags::XML];
+    for (a, b) in all.into_iter().flat_map(|a| all.map(|b| (a, b))) {
+        let both = a.with(b);
+        assert!(both.contains(a) && both.contains(b));
+        assert_eq!((both.with(a), both.with(b)), (both, both));
+        assert_eq!(a.contains(b), a == b);
+        let others = all.into_iter().filter(|other| *other != a && *other != b);
+        others.for_each(|other| assert!(!both.contains(other)));
+    }
+    let all = [Scp::ULTRAPEERS, Scp::TLS, Scp::IPV6, Scp::NO_IPV4];
+    for (a, b) in all.into_iter().flat_map(|a| all.map(|b| (a, b))) {
+        let both = a.with(b);
+        assert!(both.contains(a) && both.contains(b));
+        assert_eq!((both.with(a), both.with(b)), (both, both));
+        assert_eq!(a.contains(b), a == b);
+    }
+}
