@@ -1,8 +1,7 @@
 //! What changes a picker piece by piece.
 
 use super::pieces::{PieceSlot, first_piece, lane};
-use super::rarest::RarestSlot;
-use super::state::{Completed, State, View};
+use super::state::{Completed, View};
 use super::{NORMAL, PeerPieces, Priority, Weights};
 use crate::block::PieceIndex;
 use crate::index::slot;
@@ -16,7 +15,7 @@ impl View<'_> {
                 state.seeds =
                     if joins { before.saturating_add(1) } else { before.saturating_sub(1) };
                 if before == 0 || state.policy.weights == Weights::Product {
-                    state.rarest_list.clear(); // pieces that only seeds have, or other products
+                    state.discard_rarest(); // pieces that only seeds have, or other products
                 }
             }
             PeerPieces::Some(_) if joins => {
@@ -39,9 +38,8 @@ impl View<'_> {
                 for (word, entry) in self.pieces.iter_mut().take(state.words()).enumerate() {
                     entry.sub(theirs.word(word));
                 }
-                state.rarest_list.ceiling = state.key_below(state.rarest_list.ceiling);
-                state.rarest_list.unsorted = true;
                 state.walked(state.words());
+                state.lower_rarest(self.pieces, self.rarest);
             }
         }
     }
@@ -55,8 +53,7 @@ impl View<'_> {
         // A piece that no peer had is not listed, however rare.
         let first = height == 1 && word.count(lane(piece), self.state.height) == 1;
         if first && word.wanted & lane(piece) != 0 {
-            let key = self.state.key(word, lane(piece));
-            self.state.rarest_list.enter(self.rarest, piece, key);
+            self.state.enter_rarest(self.pieces, self.rarest, piece, 0);
         }
     }
 
@@ -64,11 +61,13 @@ impl View<'_> {
         let known = piece.0 < self.geometry.pieces();
         let word = self.pieces.get_mut(slot(piece.0 / 64)).filter(|_| known);
         let Some(word) = word else { return };
-        let before = self.state.key(word, lane(piece));
         word.sub(lane(piece));
         if word.wanted & lane(piece) != 0 {
             let key = self.state.key(word, lane(piece));
-            self.state.rekey(self.rarest, piece, before, key);
+            if key < self.state.rarest_list.ceiling {
+                let before = self.state.key_above(key);
+                self.state.enter_rarest(self.pieces, self.rarest, piece, before);
+            }
         }
     }
 
@@ -127,16 +126,5 @@ impl View<'_> {
         }
         self.state.unreported = self.state.unreported.saturating_sub(1);
         Some(piece)
-    }
-}
-
-impl State {
-    /// Takes note that the key of a candidate changed.
-    fn rekey(&mut self, list: &mut [RarestSlot], piece: PieceIndex, before: u32, key: u32) {
-        if before < self.rarest_list.ceiling {
-            self.rarest_list.unsorted = true; // it is listed
-        } else {
-            self.rarest_list.enter(list, piece, key);
-        }
     }
 }

@@ -28,6 +28,8 @@ pub struct PieceSlot {
     pub(super) unreported: u64,
     /// Bit `k` of each priority.
     priority: [u64; 3],
+    /// In the list of the rarest pieces.
+    pub(super) listed: u64,
 }
 
 /// Returns the number of [`PieceSlot`]s for a number of pieces.
@@ -67,7 +69,7 @@ pub(super) fn lanes(mut word: u64) -> impl Iterator<Item = u64> {
 impl PieceSlot {
     /// An unused slot.
     pub const EMPTY: Self =
-        Self { wanted: 0, had: 0, unreported: 0, priority: [0; 3], counts: [0; PLANES] };
+        Self { wanted: 0, had: 0, unreported: 0, priority: [0; 3], counts: [0; PLANES], listed: 0 };
 
     /// Returns a slot of pieces that no peer has, of the normal priority.
     pub(super) const fn new(wanted: u64, had: u64) -> Self {
@@ -181,6 +183,14 @@ impl PeerPieces<'_> {
         match self {
             Self::All => u64::MAX,
             Self::Some(bits) => bits.word(word),
+        }
+    }
+
+    /// Returns the first slot of `from..end` of which the peer may have pieces, or `end`.
+    pub(super) fn next_word(&self, from: usize, end: usize) -> usize {
+        match self {
+            Self::All => from.min(end),
+            Self::Some(bits) => bits.next_word(from, end),
         }
     }
 }
