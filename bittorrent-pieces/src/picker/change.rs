@@ -1,6 +1,7 @@
 //! What changes a picker piece by piece.
 
 use super::pieces::{PieceSlot, first_piece, lane};
+use super::rarest::FEW_WORDS;
 use super::state::{Completed, View};
 use super::{NORMAL, PeerPieces, Priority, Weights};
 use crate::block::PieceIndex;
@@ -9,6 +10,7 @@ use crate::index::slot;
 impl View<'_> {
     pub(crate) fn count(&mut self, theirs: &PeerPieces<'_>, joins: bool) {
         let state = &mut *self.state;
+        let few = state.words() <= FEW_WORDS;
         match theirs {
             PeerPieces::All => {
                 let before = state.seeds;
@@ -27,7 +29,11 @@ impl View<'_> {
                     if unlisted {
                         news |= lanes & entry.wanted & !entry.held(state.height);
                     }
-                    state.height = state.height.max(entry.add(lanes));
+                    state.height = if few {
+                        state.height.max(entry.add(lanes))
+                    } else {
+                        entry.add_many(lanes, state.height)
+                    };
                 }
                 if news != 0 {
                     state.rarest_list.ceiling = soonest; // no peer had them, so they are not listed
@@ -36,7 +42,7 @@ impl View<'_> {
             }
             PeerPieces::Some(_) => {
                 for (word, entry) in self.pieces.iter_mut().take(state.words()).enumerate() {
-                    entry.sub(theirs.word(word));
+                    entry.sub_many(theirs.word(word), state.height);
                 }
                 state.walked(state.words());
                 state.lower_rarest(self.pieces, self.rarest);

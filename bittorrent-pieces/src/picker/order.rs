@@ -2,7 +2,7 @@
 
 use super::pieces::{PieceSlot, first_piece, lane, lanes, last_piece};
 use super::policy::PRIORITIES;
-use super::rarest::RarestSlot;
+use super::rarest::{FEW_WORDS, RarestSlot};
 use super::{Order, PeerPieces, Selection, State, Weights};
 use crate::block::PieceIndex;
 use crate::compact_time::Maybe;
@@ -60,66 +60,93 @@ impl State {
         theirs: &PeerPieces<'_>,
     ) -> Option<PieceIndex> {
         self.refresh_rarest(pieces, list);
-        let listed = self.listed(pieces, list, theirs);
-        if listed.is_some() {
-            return listed;
+        match self.listed(pieces, list, theirs) {
+            Ok(piece) => Some(piece),
+            Err(floor) => self.walk(pieces, theirs, floor),
         }
-        self.walk(pieces, theirs)
     }
 
-    /// A candidate of the list that is rarest among those of the peer.
+    /// A candidate of the list that is rarest among those of the peer, or the lowest key of any other. It looks at no
+    /// more entries than there are words, which cost as much.
     fn listed(
         &mut self,
         pieces: &mut [PieceSlot],
         list: &mut [RarestSlot],
         theirs: &PeerPieces<'_>,
-    ) -> Option<PieceIndex> {
-        let mut at = 0;
-        let mut looked = 0_usize;
-        while let Some(entry) = self.rarest_list.entries(list).get(at).copied() {
-            if entry.key() > self.rarest_list.ceiling {
-                break;
+    ) -> Result<PieceIndex, u32> {
+        let ceiling = self.rarest_list.ceiling;
+        let most = self.words().saturating_add(1);
+        let mut at = 0_usize;
+        let mut moved = 0_usize;
+        loop {
+            let entries = self.rarest_list.entries(list);
+            let first = entries.get(..most).unwrap_or(entries);
+            let mut rest = first.iter().enumerate().skip(at);
+            let found = rest.find(|(_, entry)| entry.key() > ceiling || theirs.has(entry.piece));
+            let Some((found, entry)) = found.map(|(found, entry)| (found, *entry)) else {
+                self.walked(first.len().saturating_add(moved));
+                let next = entries.get(most).map_or(ceiling, RarestSlot::key);
+                return Err(next.min(ceiling));
+            };
+            at = found;
+            if entry.key() > ceiling {
+                self.walked(at.saturating_add(moved));
+                return Err(ceiling);
             }
-            looked = looked.saturating_add(1);
-            if !theirs.has(entry.piece) {
-                at = at.saturating_add(1);
-                continue;
-            }
-            let word = pieces.get_mut(slot(entry.piece.0 / 64))?;
+            let word = pieces.get_mut(slot(entry.piece.0 / 64)).ok_or(ceiling)?;
             let lane = lane(entry.piece);
             let key = self.key(word, lane);
-            if word.wanted & lane == 0 || key > entry.key() && key >= self.rarest_list.ceiling {
+            if word.wanted & lane == 0 || key > entry.key() && key >= ceiling {
                 word.listed &= !lane;
                 self.rarest_list.remove(list, at);
             } else if key > entry.key() {
                 self.rarest_list.rise(list, at, key);
             } else {
-                self.walked(looked);
+                self.walked(at.saturating_add(moved));
                 self.rarest_list.note_pick(key);
-                return Some(entry.piece);
+                return Ok(entry.piece);
             }
+            moved = moved.saturating_add(1);
         }
-        self.walked(looked);
-        None
     }
 
-    /// Looks through all candidates of the peer, from a random word on, until one has the lowest key that is not
-    /// in the list, or enough were seen.
-    fn walk(&mut self, pieces: &[PieceSlot], theirs: &PeerPieces<'_>) -> Option<PieceIndex> {
-        let floor = self.rarest_list.ceiling;
+    /// Looks through all candidates of the peer, from a random word on, until one has the key `floor`, below which
+    /// there can be none, or enough were seen.
+    fn walk(
+        &mut self,
+        pieces: &[PieceSlot],
+        theirs: &PeerPieces<'_>,
+        floor: u32,
+    ) -> Option<PieceIndex> {
         let mut best = None;
         let mut best_key = u32::MAX;
         let mut ties = 0_u32;
         let mut limits = [Some(u32::MAX); PRIORITIES];
         let mut looked = 0_u32;
         let mut seen = 0_usize;
-        'words: for word in self.words_of(theirs) {
-            if seen >= ENOUGH && best.is_some() {
-                break;
+        let words = self.words();
+        let start = slot(self.draw(count(words)));
+        let mut next = start;
+        let mut end = words;
+        'words: while seen < ENOUGH || best.is_none() {
+            if next >= end {
+                if end == start {
+                    break;
+                }
+                next = 0;
+                end = start;
+                continue;
             }
+            let word = next;
+            next = next.saturating_add(1);
             seen = seen.saturating_add(1);
+            let bits = theirs.word(word);
+            if bits == 0 && words > FEW_WORDS {
+                next = theirs.next_word(next, end);
+                continue;
+            }
             let Some(entry) = pieces.get(word) else { break };
-            let candidates = theirs.word(word) & entry.wanted;
+            let candidates = bits & entry.wanted;
             if candidates == 0 {
                 continue;
             }
@@ -290,23 +317,6 @@ impl State {
         let words = self.words();
         let start = slot(self.draw(count(words)));
         (start..words).chain(0..start)
-    }
-
-    /// The words of which a peer has pieces, from a random one on.
-    fn words_of<'t>(
-        &mut self,
-        theirs: &'t PeerPieces<'t>,
-    ) -> impl Iterator<Item = usize> + use<'t> {
-        let words = self.words();
-        let start = slot(self.draw(count(words)));
-        let walk = |mut next: usize, end: usize| {
-            core::iter::from_fn(move || {
-                let word = theirs.next_word(next, end);
-                next = word.saturating_add(1);
-                (word < end).then_some(word)
-            })
-        };
-        walk(start, words).chain(walk(0, start))
     }
 
     pub(super) fn any_lane(&mut self, word: usize, found: u64) -> Option<PieceIndex> {

@@ -93,6 +93,30 @@ impl PieceSlot {
         height
     }
 
+    /// Counts one more peer for many pieces, of which counts have at most `height` bits; returns how many bits they have
+    /// then. What happens depends on no count, as a branch that is hard to predict takes longer than the planes.
+    pub(super) fn add_many(&mut self, lanes: u64, height: u8) -> u8 {
+        let mut carry = lanes;
+        for plane in self.counts.iter_mut().take(height.into()) {
+            let next = *plane & carry;
+            *plane ^= carry;
+            carry = next;
+        }
+        if carry == 0 {
+            return height;
+        }
+        match self.counts.get_mut(usize::from(height)) {
+            Some(plane) => {
+                *plane |= carry; // no count had this bit
+                height.saturating_add(1)
+            }
+            None => {
+                self.counts.iter_mut().for_each(|plane| *plane |= carry); // it saturates
+                height
+            }
+        }
+    }
+
     /// Counts one peer less for some pieces.
     pub(super) fn sub(&mut self, lanes: u64) {
         let mut borrow = lanes;
@@ -105,6 +129,20 @@ impl PieceSlot {
             borrow = next;
         }
         self.counts.iter_mut().for_each(|plane| *plane &= !borrow); // no peer had them
+    }
+
+    /// Counts one peer less for many pieces, of which counts have at most `height` bits: see [`add_many`](Self::add_many).
+    pub(super) fn sub_many(&mut self, lanes: u64, height: u8) {
+        let mut borrow = lanes;
+        for plane in self.counts.iter_mut().take(height.into()) {
+            let next = !*plane & borrow;
+            *plane ^= borrow;
+            borrow = next;
+        }
+        if borrow != 0 {
+            let planes = self.counts.iter_mut().take(height.into());
+            planes.for_each(|plane| *plane &= !borrow); // no peer had them
+        }
     }
 
     /// Returns how many peers have the piece of a lane; counts have at most `height` bits.
@@ -186,7 +224,7 @@ impl PeerPieces<'_> {
         }
     }
 
-    /// Returns the first slot of `from..end` of which the peer may have pieces, or `end`.
+    /// Returns the first slot of `from..end` of which the peer has pieces, or `end`.
     pub(super) fn next_word(&self, from: usize, end: usize) -> usize {
         match self {
             Self::All => from.min(end),

@@ -14,7 +14,7 @@ const SHORT: usize = 64;
 /// The pieces of a larger torrent for each slot of its list: a peer with one piece of 1,000 has one of the list.
 const PIECES_PER_SLOT: u32 = 256;
 /// The words of a torrent in which a walk is so short that only many of them pay for the list.
-const FEW_WORDS: usize = 16;
+pub(super) const FEW_WORDS: usize = 16;
 /// How many walks over all of these words take as long as to make the list, with a margin.
 const FEW_PATIENCE: usize = 64;
 
@@ -154,10 +154,12 @@ impl RarestList {
 
     /// Removes an entry: those before it move up, which are few where picks look.
     pub(super) fn remove(&mut self, list: &mut [RarestSlot], at: usize) {
-        if let Some(head @ [_, ..]) = self.entries_mut(list).get_mut(..at.saturating_add(1)) {
-            head.rotate_right(1);
-            self.start = self.start.saturating_add(1);
+        let Some(head) = self.entries_mut(list).get_mut(..at.saturating_add(1)) else { return };
+        let mut moved = RarestSlot::EMPTY;
+        for entry in head {
+            core::mem::swap(entry, &mut moved);
         }
+        self.start = self.start.saturating_add(1);
     }
 
     /// Gives an entry a higher key, and returns the place where it belongs: it changes places with the last one of each
@@ -251,16 +253,24 @@ impl State {
     }
 
     /// Takes note that any piece may have a peer less: keys are as much lower as they can be, in the same order. A list
-    /// that would soon be of no use is rebuilt, as all words were looked at anyway.
+    /// that would soon be of no use is rebuilt, as all words were looked at anyway; among few words it is given up.
     pub(super) fn lower_rarest(&mut self, pieces: &mut [PieceSlot], list: &mut [RarestSlot]) {
+        if self.rarest_list.ceiling == 0 {
+            return;
+        }
         for entry in self.rarest_list.entries_mut(list) {
             entry.key = self.key_below(entry.key);
         }
         self.rarest_list.ceiling = self.key_below(self.rarest_list.ceiling);
         let soon = self.rarest_list.least.checked_add(1);
-        let thin = soon.is_some_and(|soon| self.rarest_list.ceiling <= soon);
-        if thin && self.words() > FEW_WORDS {
+        if soon.is_none_or(|soon| self.rarest_list.ceiling > soon) {
+            return;
+        }
+        if self.words() > FEW_WORDS {
             self.rebuild_rarest(pieces, list);
+        } else {
+            self.rarest_list.ceiling = 0;
+            self.rarest_list.least = u32::MAX;
         }
     }
 
