@@ -49,7 +49,9 @@ fn main() {
         return measure(pieces, peers, runs);
     }
     for pieces in [1_000, 10_000, 100_000] {
-        [50, 200].into_iter().for_each(|peers| measure(pieces, peers, RUNS));
+        for peers in [50, 200] {
+            measure(pieces, peers, RUNS);
+        }
     }
     measure(1_000_000, 50, RUNS);
     huge::huge();

@@ -105,7 +105,9 @@ impl Swarm {
         let pieces = self.random_pieces(SEED + 8, 16_000);
         let took = nanos(|| {
             for (turn, pieces) in pieces.chunks(8).enumerate() {
-                pieces.iter().for_each(|piece| picker.have(*piece));
+                for piece in pieces {
+                    picker.have(*piece);
+                }
                 propose(picker, self.holds(turn), BATCH);
             }
         });
@@ -181,11 +183,11 @@ fn fill(
         }
         picked += more;
     }
-    if picked == 0 {
-        if let Some(block) = picker.pick_endgame(conn, holds, &want) {
-            batch[0] = block;
-            picked = 1;
-        }
+    if picked == 0
+        && let Some(block) = picker.pick_endgame(conn, holds, &want)
+    {
+        batch[0] = block;
+        picked = 1;
     }
     picked
 }

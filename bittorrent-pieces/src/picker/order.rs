@@ -85,7 +85,7 @@ impl State {
             let found = rest.find(|(_, entry)| entry.key() > ceiling || theirs.has(entry.piece));
             let Some((found, entry)) = found.map(|(found, entry)| (found, *entry)) else {
                 self.walked(first.len().saturating_add(moved));
-                let next = entries.get(most).map_or(ceiling, RarestSlot::key);
+                let next = entries.get(most).map_or(ceiling, |next| next.key());
                 return Err(next.min(ceiling));
             };
             at = found;

@@ -105,16 +105,12 @@ impl PieceSlot {
         if carry == 0 {
             return height;
         }
-        match self.counts.get_mut(usize::from(height)) {
-            Some(plane) => {
-                *plane |= carry; // no count had this bit
-                height.saturating_add(1)
-            }
-            None => {
-                self.counts.iter_mut().for_each(|plane| *plane |= carry); // it saturates
-                height
-            }
-        }
+        let Some(plane) = self.counts.get_mut(usize::from(height)) else {
+            self.counts.iter_mut().for_each(|plane| *plane |= carry); // it saturates
+            return height;
+        };
+        *plane |= carry; // no count had this bit
+        height.saturating_add(1)
     }
 
     /// Counts one peer less for some pieces.

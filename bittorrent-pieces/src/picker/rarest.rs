@@ -31,7 +31,7 @@ impl RarestSlot {
     /// An unused slot.
     pub const EMPTY: Self = Self { key: 0, piece: PieceIndex(0) };
 
-    pub(super) const fn key(&self) -> u32 {
+    pub(super) const fn key(self) -> u32 {
         self.key
     }
 }
