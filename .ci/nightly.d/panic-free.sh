@@ -17,7 +17,7 @@ for crate in ${*:-gnutella-wire chord-core bittorrent-pieces ledger-core pow con
         exceptions+=(curve25519_dalek:: ed25519_dalek:: "+bittorrent_pieces::dht::item::Item>::mutable")
         exceptions+=(bittorrent_pieces::torrent::extension::ids)
         exceptions+=("+bittorrent_pieces::utp::cursor::ConnMut>::handle" probe_PeerBook_encode)
-        exceptions+=("+bittorrent_pieces::picker::state::State>::continue_rebuild")
+        exceptions+=("+bittorrent_pieces::picker::state::State>::rebuild_rarest")
         exceptions+=("+bittorrent_pieces::picker::state::State>::sort")
         exceptions+=("+bittorrent_pieces::torrent::cursor::PeerMut>::write_answer")
         exceptions+=(probe_DhtNode_handle_datagram probe_DhtNode_poll_transmit)

@@ -115,6 +115,17 @@ impl<B: AsRef<[u8]>> Bitfield<B> {
         }
     }
 
+    /// Returns the first of the words `from..end` that has a bit set, or `end`; by whole lines of a cache first.
+    pub(crate) fn next_word(&self, from: usize, end: usize) -> usize {
+        let bytes = self.bytes.as_ref().get(from.saturating_mul(8)..).unwrap_or_default();
+        let (lines, _) = bytes.as_chunks::<64>();
+        let is_zero = |line: &&[u8; 64]| line.iter().fold(0, |all, byte| all | byte) == 0;
+        let lines = lines.iter().take(end.saturating_sub(from) / 8);
+        let empty = lines.take_while(is_zero).count().saturating_mul(8);
+        let mut rest = from.saturating_add(empty)..end;
+        rest.find(|word| self.word(*word) != 0).unwrap_or(end)
+    }
+
     /// Returns the bytes as they go over the wire.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

@@ -211,7 +211,6 @@ impl View<'_> {
             word.unreported |= lane(piece);
         }
         self.state.complete(piece);
-        self.state.rebuild_if_due(self.pieces, self.rarest);
         true
     }
 

@@ -1,8 +1,8 @@
 //! What changes a picker piece by piece.
 
 use super::pieces::{PieceSlot, first_piece, lane};
-use super::rarest::RarestSlot;
-use super::state::{Completed, State, View};
+use super::rarest::FEW_WORDS;
+use super::state::{Completed, View};
 use super::{NORMAL, PeerPieces, Priority, Weights};
 use crate::block::PieceIndex;
 use crate::index::slot;
@@ -10,13 +10,14 @@ use crate::index::slot;
 impl View<'_> {
     pub(crate) fn count(&mut self, theirs: &PeerPieces<'_>, joins: bool) {
         let state = &mut *self.state;
+        let few = state.words() <= FEW_WORDS;
         match theirs {
             PeerPieces::All => {
                 let before = state.seeds;
                 state.seeds =
                     if joins { before.saturating_add(1) } else { before.saturating_sub(1) };
                 if before == 0 || state.policy.weights == Weights::Product {
-                    state.rarest_list.clear(); // pieces that only seeds have, or other products
+                    state.discard_rarest(); // pieces that only seeds have, or other products
                 }
             }
             PeerPieces::Some(_) if joins => {
@@ -28,7 +29,11 @@ impl View<'_> {
                     if unlisted {
                         news |= lanes & entry.wanted & !entry.held(state.height);
                     }
-                    state.height = state.height.max(entry.add(lanes));
+                    state.height = if few {
+                        state.height.max(entry.add(lanes))
+                    } else {
+                        entry.add_many(lanes, state.height)
+                    };
                 }
                 if news != 0 {
                     state.rarest_list.ceiling = soonest; // no peer had them, so they are not listed
@@ -37,11 +42,10 @@ impl View<'_> {
             }
             PeerPieces::Some(_) => {
                 for (word, entry) in self.pieces.iter_mut().take(state.words()).enumerate() {
-                    entry.sub(theirs.word(word));
+                    entry.sub_many(theirs.word(word), state.height);
                 }
-                state.rarest_list.ceiling = state.key_below(state.rarest_list.ceiling);
-                state.rarest_list.unsorted = true;
                 state.walked(state.words());
+                state.lower_rarest(self.pieces, self.rarest);
             }
         }
     }
@@ -55,8 +59,7 @@ impl View<'_> {
         // A piece that no peer had is not listed, however rare.
         let first = height == 1 && word.count(lane(piece), self.state.height) == 1;
         if first && word.wanted & lane(piece) != 0 {
-            let key = self.state.key(word, lane(piece));
-            self.state.rarest_list.enter(self.rarest, piece, key);
+            self.state.enter_rarest(self.pieces, self.rarest, piece, 0);
         }
     }
 
@@ -64,11 +67,13 @@ impl View<'_> {
         let known = piece.0 < self.geometry.pieces();
         let word = self.pieces.get_mut(slot(piece.0 / 64)).filter(|_| known);
         let Some(word) = word else { return };
-        let before = self.state.key(word, lane(piece));
         word.sub(lane(piece));
         if word.wanted & lane(piece) != 0 {
             let key = self.state.key(word, lane(piece));
-            self.state.rekey(self.rarest, piece, before, key);
+            if key < self.state.rarest_list.ceiling {
+                let before = self.state.key_above(key);
+                self.state.enter_rarest(self.pieces, self.rarest, piece, before);
+            }
         }
     }
 
@@ -127,16 +132,5 @@ impl View<'_> {
         }
         self.state.unreported = self.state.unreported.saturating_sub(1);
         Some(piece)
-    }
-}
-
-impl State {
-    /// Takes note that the key of a candidate changed.
-    fn rekey(&mut self, list: &mut [RarestSlot], piece: PieceIndex, before: u32, key: u32) {
-        if before < self.rarest_list.ceiling {
-            self.rarest_list.unsorted = true; // it is listed
-        } else {
-            self.rarest_list.enter(list, piece, key);
-        }
     }
 }

@@ -50,21 +50,31 @@ fn are_pieces_sound(state: &State, pieces: &[PieceSlot], partials: &[PartialSlot
         && (0..8).zip(by_priority).all(|(class, n)| (state.present >> class & 1 == 1) == (n > 0))
 }
 
-/// Every candidate that some peer has and whose key is below the ceiling is in the list, as far as it is made.
+/// Every candidate that some peer has and whose key is below the ceiling is in the list, and no piece is twice. The list
+/// is sorted, and the key of no candidate is lower than that of its entry, unless the list was given up.
 fn is_list_sound(state: &State, pieces: &[PieceSlot], list: &[RarestSlot]) -> bool {
     let front = &state.rarest_list;
     let entries = front.entries(list);
-    let mut sorted = entries.windows(2);
-    let sorted = sorted.all(|pair| matches!(pair, [a, b] if a.key <= b.key));
-    let all = (0..state.shape.pieces()).map(PieceIndex).filter(|piece| front.reaches(*piece));
-    let listed = all.into_iter().all(|piece| {
+    let mut pairs = entries.windows(2);
+    let sorted = pairs.all(|pair| matches!(pair, [a, b] if a.key() <= b.key()));
+    let mut listed = 0_usize;
+    let all = (0..state.shape.pieces()).map(PieceIndex);
+    let complete = all.into_iter().all(|piece| {
         let Some(word) = pieces.get(slot(piece.0 / 64)) else { return false };
         let bit = lane(piece);
         let held = state.seeds > 0 || word.count(bit, state.height) > 0;
-        let listed = || entries.iter().any(|entry| entry.piece == piece);
-        word.wanted & bit == 0 || !held || state.key(word, bit) >= front.ceiling || listed()
+        let is_listed = word.listed & bit != 0;
+        listed = listed.saturating_add(usize::from(is_listed));
+        word.wanted & bit == 0 || !held || state.key(word, bit) >= front.ceiling || is_listed
     });
-    listed && (sorted || front.unsorted || !front.is_complete())
+    let mut exact = entries.iter().map(|entry| {
+        let word = pieces.get(slot(entry.piece.0 / 64))?;
+        let bit = lane(entry.piece);
+        let low = entry.key() <= state.key(word, bit);
+        let ignored = word.wanted & bit == 0 || entry.key() > front.ceiling;
+        (word.listed & bit != 0 && (low || ignored)).then_some(())
+    });
+    sorted && complete && listed == entries.len() && exact.all(|found| found.is_some())
 }
 
 /// Every slot is in the ring of its phase, once.

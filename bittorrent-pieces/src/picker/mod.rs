@@ -56,8 +56,8 @@ const NORMAL: u32 = 4;
 /// ```
 ///
 /// How many peers have a piece is kept as bits, 64 pieces to a word: a bitfield is counted word by
-/// word. A sorted list of the 64 rarest candidates is rebuilt at amortised constant cost. A pick looks at no
-/// other peer, and at more than the list only for a peer that has none of the rarest.
+/// word. A sorted list of the rarest candidates (see [`rarest_slots`]) is rebuilt at amortised constant cost. A pick
+/// looks at no other peer, and at more than the list only for a peer that has none of the rarest.
 ///
 /// A piece that failed its check is fetched again from one peer alone. When it passes, the peers
 /// that sent other bytes are known by the checksums of the blocks: no honest peer is charged.

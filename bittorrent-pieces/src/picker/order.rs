@@ -1,8 +1,5 @@
 //! Which missing piece comes next.
 
-use core::iter::Chain;
-use core::ops::Range;
-
 use super::pieces::{PieceSlot, first_piece, lane, lanes, last_piece};
 use super::policy::PRIORITIES;
 use super::rarest::{FEW_WORDS, RarestSlot};
@@ -18,11 +15,6 @@ pub(crate) const EXTENT: u32 = 4 << 20;
 const ENOUGH: usize = 16_384;
 /// The number of extents that are remembered.
 pub(super) const EXTENTS: usize = 5;
-
-/// A peer with candidates in more words than these is worth a look at the list.
-const WORTH_A_LIST: u8 = 4;
-/// Words in the order in which a walk looks at them.
-type Words = Chain<Range<usize>, Range<usize>>;
 
 /// A set of priorities, a bit for each.
 pub(super) struct Classes(u8);
@@ -41,7 +33,7 @@ impl State {
     /// Chooses the missing piece that a peer should be asked for next.
     pub(super) fn choose(
         &mut self,
-        pieces: &[PieceSlot],
+        pieces: &mut [PieceSlot],
         list: &mut [RarestSlot],
         theirs: &PeerPieces<'_>,
         selection: &Selection<'_>,
@@ -63,82 +55,67 @@ impl State {
     /// A candidate that is rarest among those of the peer.
     fn rarest(
         &mut self,
-        pieces: &[PieceSlot],
+        pieces: &mut [PieceSlot],
         list: &mut [RarestSlot],
         theirs: &PeerPieces<'_>,
     ) -> Option<PieceIndex> {
-        let few = if self.words() <= FEW_WORDS { self.few_words(pieces, theirs) } else { None };
-        let (words, floor) = if let Some(few) = few {
-            (few.chain(0..0), 0)
-        } else {
-            self.refresh_rarest(pieces, list);
-            let listed = self.listed(pieces, list, theirs);
-            if listed.is_some() {
-                return listed;
-            }
-            (self.all_words(), self.rarest_list.floor())
-        };
-        self.walk(pieces, theirs, words, floor)
-    }
-
-    /// Returns the words from the first to the last with candidates of the peer, if there are so few that a walk over them
-    /// is shorter than a look at the list.
-    fn few_words(&self, pieces: &[PieceSlot], theirs: &PeerPieces<'_>) -> Option<Range<usize>> {
-        let mut few = 0..0;
-        let mut found = 0_u8;
-        for (word, entry) in pieces.iter().enumerate().take(self.words()) {
-            if theirs.word(word) & entry.wanted == 0 {
-                continue;
-            }
-            if found == WORTH_A_LIST {
-                return None;
-            }
-            let start = if found == 0 { word } else { few.start };
-            few = start..word.saturating_add(1);
-            found = found.saturating_add(1);
+        self.refresh_rarest(pieces, list);
+        match self.listed(pieces, list, theirs) {
+            Ok(piece) => Some(piece),
+            Err(floor) => self.walk(pieces, theirs, floor),
         }
-        Some(few)
     }
 
-    /// A candidate of the list that is rarest among those of the peer.
+    /// A candidate of the list that is rarest among those of the peer, or the lowest key of any other. It looks at no
+    /// more entries than there are words, which cost as much.
     fn listed(
         &mut self,
-        pieces: &[PieceSlot],
+        pieces: &mut [PieceSlot],
         list: &mut [RarestSlot],
         theirs: &PeerPieces<'_>,
-    ) -> Option<PieceIndex> {
-        let mut at = 0;
-        while let Some(entry) = self.rarest_list.entries(list).get(at).copied() {
-            if entry.key > self.rarest_list.floor() {
-                break;
+    ) -> Result<PieceIndex, u32> {
+        let ceiling = self.rarest_list.ceiling;
+        let most = self.words().saturating_add(1);
+        let mut at = 0_usize;
+        let mut moved = 0_usize;
+        loop {
+            let entries = self.rarest_list.entries(list);
+            let first = entries.get(..most).unwrap_or(entries);
+            let mut rest = first.iter().enumerate().skip(at);
+            let found = rest.find(|(_, entry)| entry.key() > ceiling || theirs.has(entry.piece));
+            let Some((found, entry)) = found.map(|(found, entry)| (found, *entry)) else {
+                self.walked(first.len().saturating_add(moved));
+                let next = entries.get(most).map_or(ceiling, |next| next.key());
+                return Err(next.min(ceiling));
+            };
+            at = found;
+            if entry.key() > ceiling {
+                self.walked(at.saturating_add(moved));
+                return Err(ceiling);
             }
-            if !theirs.has(entry.piece) {
-                at = at.saturating_add(1);
-                continue;
-            }
-            let word = pieces.get(slot(entry.piece.0 / 64))?;
+            let word = pieces.get_mut(slot(entry.piece.0 / 64)).ok_or(ceiling)?;
             let lane = lane(entry.piece);
-            if word.wanted & lane == 0 {
-                self.rarest_list.remove(list, at);
-                continue;
-            }
             let key = self.key(word, lane);
-            if key == entry.key {
-                self.walked(at);
-                return Some(entry.piece);
+            if word.wanted & lane == 0 || key > entry.key() && key >= ceiling {
+                word.listed &= !lane;
+                self.rarest_list.remove(list, at);
+            } else if key > entry.key() {
+                self.rarest_list.rise(list, at, key);
+            } else {
+                self.walked(at.saturating_add(moved));
+                self.rarest_list.note_pick(key);
+                return Ok(entry.piece);
             }
-            self.rarest_list.rise(list, at, key);
+            moved = moved.saturating_add(1);
         }
-        None
     }
 
-    /// Looks through all candidates of the peer in these words, until one has the key `floor`, below which there can be
-    /// none, or enough were seen.
+    /// Looks through all candidates of the peer, from a random word on, until one has the key `floor`, below which
+    /// there can be none, or enough were seen.
     fn walk(
         &mut self,
         pieces: &[PieceSlot],
         theirs: &PeerPieces<'_>,
-        words: Words,
         floor: u32,
     ) -> Option<PieceIndex> {
         let mut best = None;
@@ -147,13 +124,29 @@ impl State {
         let mut limits = [Some(u32::MAX); PRIORITIES];
         let mut looked = 0_u32;
         let mut seen = 0_usize;
-        'words: for word in words {
-            if seen >= ENOUGH && best.is_some() {
-                break;
+        let words = self.words();
+        let start = slot(self.draw(count(words)));
+        let mut next = start;
+        let mut end = words;
+        'words: while seen < ENOUGH || best.is_none() {
+            if next >= end {
+                if end == start {
+                    break;
+                }
+                next = 0;
+                end = start;
+                continue;
             }
+            let word = next;
+            next = next.saturating_add(1);
             seen = seen.saturating_add(1);
+            let bits = theirs.word(word);
+            if bits == 0 && words > FEW_WORDS {
+                next = theirs.next_word(next, end);
+                continue;
+            }
             let Some(entry) = pieces.get(word) else { break };
-            let candidates = theirs.word(word) & entry.wanted;
+            let candidates = bits & entry.wanted;
             if candidates == 0 {
                 continue;
             }
@@ -320,7 +313,7 @@ impl State {
     }
 
     /// All words, from a random one on.
-    pub(super) fn all_words(&mut self) -> Words {
+    pub(super) fn all_words(&mut self) -> impl Iterator<Item = usize> + use<> {
         let words = self.words();
         let start = slot(self.draw(count(words)));
         (start..words).chain(0..start)
@@ -388,6 +381,14 @@ impl State {
         match self.policy.weights {
             Weights::Strict => key.saturating_sub(1),
             Weights::Product => key.saturating_sub(8),
+        }
+    }
+
+    /// A key that is at least what one peer more makes of `key`.
+    pub(super) fn key_above(&self, key: u32) -> u32 {
+        match self.policy.weights {
+            Weights::Strict => key.saturating_add(1),
+            Weights::Product => key.saturating_add(8),
         }
     }
 }

@@ -372,8 +372,7 @@ impl State {
         }
         entry.wanted |= bit;
         self.count_candidate(priority, true);
-        let key = self.key(entry, bit);
-        self.rarest_list.enter(list, piece, key);
+        self.enter_rarest(pieces, list, piece, u32::MAX);
         let (start, end) = self.cursors;
         self.cursors = (start.min(piece.0 / 64), end.max((piece.0 / 64).saturating_add(1)));
         self.touch();

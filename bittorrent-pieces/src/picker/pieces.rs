@@ -28,6 +28,8 @@ pub struct PieceSlot {
     pub(super) unreported: u64,
     /// Bit `k` of each priority.
     priority: [u64; 3],
+    /// In the list of the rarest pieces.
+    pub(super) listed: u64,
 }
 
 /// Returns the number of [`PieceSlot`]s for a number of pieces.
@@ -67,7 +69,7 @@ pub(super) fn lanes(mut word: u64) -> impl Iterator<Item = u64> {
 impl PieceSlot {
     /// An unused slot.
     pub const EMPTY: Self =
-        Self { wanted: 0, had: 0, unreported: 0, priority: [0; 3], counts: [0; PLANES] };
+        Self { wanted: 0, had: 0, unreported: 0, priority: [0; 3], counts: [0; PLANES], listed: 0 };
 
     /// Returns a slot of pieces that no peer has, of the normal priority.
     pub(super) const fn new(wanted: u64, had: u64) -> Self {
@@ -91,6 +93,26 @@ impl PieceSlot {
         height
     }
 
+    /// Counts one more peer for many pieces, of which counts have at most `height` bits; returns how many bits they have
+    /// then. What happens depends on no count, as a branch that is hard to predict takes longer than the planes.
+    pub(super) fn add_many(&mut self, lanes: u64, height: u8) -> u8 {
+        let mut carry = lanes;
+        for plane in self.counts.iter_mut().take(height.into()) {
+            let next = *plane & carry;
+            *plane ^= carry;
+            carry = next;
+        }
+        if carry == 0 {
+            return height;
+        }
+        let Some(plane) = self.counts.get_mut(usize::from(height)) else {
+            self.counts.iter_mut().for_each(|plane| *plane |= carry); // it saturates
+            return height;
+        };
+        *plane |= carry; // no count had this bit
+        height.saturating_add(1)
+    }
+
     /// Counts one peer less for some pieces.
     pub(super) fn sub(&mut self, lanes: u64) {
         let mut borrow = lanes;
@@ -103,6 +125,20 @@ impl PieceSlot {
             borrow = next;
         }
         self.counts.iter_mut().for_each(|plane| *plane &= !borrow); // no peer had them
+    }
+
+    /// Counts one peer less for many pieces, of which counts have at most `height` bits: see [`add_many`](Self::add_many).
+    pub(super) fn sub_many(&mut self, lanes: u64, height: u8) {
+        let mut borrow = lanes;
+        for plane in self.counts.iter_mut().take(height.into()) {
+            let next = !*plane & borrow;
+            *plane ^= borrow;
+            borrow = next;
+        }
+        if borrow != 0 {
+            let planes = self.counts.iter_mut().take(height.into());
+            planes.for_each(|plane| *plane &= !borrow); // no peer had them
+        }
     }
 
     /// Returns how many peers have the piece of a lane; counts have at most `height` bits.
@@ -181,6 +217,14 @@ impl PeerPieces<'_> {
         match self {
             Self::All => u64::MAX,
             Self::Some(bits) => bits.word(word),
+        }
+    }
+
+    /// Returns the first slot of `from..end` of which the peer has pieces, or `end`.
+    pub(super) fn next_word(&self, from: usize, end: usize) -> usize {
+        match self {
+            Self::All => from.min(end),
+            Self::Some(bits) => bits.next_word(from, end),
         }
     }
 }

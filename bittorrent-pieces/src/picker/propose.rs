@@ -206,22 +206,35 @@ impl View<'_> {
                 return;
             }
             let before = batch.len;
-            let run = selection.whole.max(1);
-            let start = piece.0.saturating_sub(piece.0.checked_rem(run).unwrap_or(0));
-            let fits = |piece: &u32| {
-                let piece = PieceIndex(*piece);
-                theirs.has(piece) && self.is_wanted(piece) && !batch.has(piece)
-            };
-            let first = (start..piece.0).rev().take_while(fits).last().unwrap_or(piece.0);
-            let end = start.saturating_add(run);
-            let last = (piece.0..end).take_while(fits).last().unwrap_or(piece.0);
-            for piece in (first..=last).map(PieceIndex) {
-                self.whole_piece(piece, selection, batch);
+            for piece in self.run_around(piece, theirs, selection, batch) {
+                self.whole_piece(PieceIndex(piece), selection, batch);
             }
             if batch.len > before {
                 return;
             }
         }
+    }
+
+    /// Returns the pieces of an aligned run that can be requested together with the given one.
+    fn run_around(
+        &self,
+        piece: PieceIndex,
+        theirs: &PeerPieces<'_>,
+        selection: &Selection<'_>,
+        batch: &Batch<'_>,
+    ) -> core::ops::RangeInclusive<u32> {
+        if selection.whole <= 1 {
+            return piece.0..=piece.0;
+        }
+        let start = piece.0.saturating_sub(piece.0.checked_rem(selection.whole).unwrap_or(0));
+        let fits = |piece: &u32| {
+            let piece = PieceIndex(*piece);
+            theirs.has(piece) && self.is_wanted(piece) && !batch.has(piece)
+        };
+        let first = (start..piece.0).rev().take_while(fits).last().unwrap_or(piece.0);
+        let end = start.saturating_add(selection.whole);
+        let last = (piece.0..end).take_while(fits).last().unwrap_or(piece.0);
+        first..=last
     }
 
     fn whole_piece(&mut self, piece: PieceIndex, selection: &Selection<'_>, batch: &mut Batch<'_>) {

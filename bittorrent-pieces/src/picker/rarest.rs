@@ -1,107 +1,80 @@
-//! The rarest candidates, sorted: a short list in front of the words.
+//! The rarest candidates, sorted: a list in front of the words.
 
 use super::State;
 use super::pieces::{PieceSlot, first_piece, lane, lanes};
 use super::policy::PRIORITIES;
 use crate::block::PieceIndex;
 use crate::index::{count, slot};
+use crate::invariant::invariant;
 
-/// How many words are looked at in one go when the list is made: 262,144 pieces. More would make one call long.
-const SLICE: usize = 4096;
 /// The number of pieces that are compared as fast as a list is read. Among 1,000 a list saves five sixths of a pick.
 const FEW: u32 = 512;
+/// The length of the list of a torrent of up to 16,384 pieces.
+const SHORT: usize = 64;
+/// The pieces of a larger torrent for each slot of its list: a peer with one piece of 1,000 has one of the list.
+const PIECES_PER_SLOT: u32 = 256;
 /// The words of a torrent in which a walk is so short that only many of them pay for the list.
 pub(super) const FEW_WORDS: usize = 16;
 /// How many walks over all of these words take as long as to make the list, with a margin.
 const FEW_PATIENCE: usize = 64;
-/// The list is made.
-const COMPLETE: u32 = u32::MAX;
 
 /// Room for one of the rarest pieces: 8 bytes.
 ///
 /// See [`rarest_slots`] for how many a torrent takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RarestSlot {
-    pub(super) key: u32, // of the time when it was written: to be checked when the entry is met
+    key: u32, // at most that of the piece, if it is wanted: to be checked when the entry is met
     pub(super) piece: PieceIndex,
 }
 
 impl RarestSlot {
     /// An unused slot.
     pub const EMPTY: Self = Self { key: 0, piece: PieceIndex(0) };
+
+    pub(super) const fn key(self) -> u32 {
+        self.key
+    }
 }
 
-/// Returns the number of [`RarestSlot`]s that makes picks fast: 0 if there are few pieces.
+/// Returns the number of [`RarestSlot`]s that makes picks fast: none for up to 512 pieces, 64 for up to 16,384,
+/// and one for 256 pieces of a larger torrent.
+///
+/// With fewer slots the picker chooses the same pieces, and looks for them longer.
 #[must_use]
 pub const fn rarest_slots(pieces: u32) -> usize {
-    if pieces > FEW { 64 } else { 0 }
+    let slots = slot(pieces / PIECES_PER_SLOT);
+    match pieces {
+        0..=FEW => 0,
+        _ if slots < SHORT => SHORT,
+        _ => slots,
+    }
 }
 
 /// The candidates whose key is below `ceiling`, the rarest first, ties at random: the used part
 /// of the caller's list.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct RarestList {
-    len: u8,
-    /// Keys may have fallen since the list was sorted.
-    pub(super) unsorted: bool,
-    /// Every candidate with a lower key is in the list, as far as the list is made.
+    start: u32,
+    end: u32,
+    /// Every candidate with a lower key that some peer has is in the list.
     pub(super) ceiling: u32,
-    /// The word from which on the list is still to be made.
-    next: u32,
     /// How many words were walked since the list was made; it pays for the next one.
     debt: u32,
+    /// The lowest key that was picked from the list since it was made.
+    least: u32,
 }
 
 impl RarestList {
     pub(super) const fn new() -> Self {
-        Self { len: 0, unsorted: false, ceiling: 0, next: COMPLETE, debt: 0 }
+        Self { start: 0, end: 0, ceiling: 0, debt: 0, least: u32::MAX }
     }
 
     pub(super) fn entries<'l>(&self, list: &'l [RarestSlot]) -> &'l [RarestSlot] {
-        list.get(..usize::from(self.len)).unwrap_or_default()
+        list.get(slot(self.start)..slot(self.end)).unwrap_or_default()
     }
 
     fn entries_mut<'l>(&self, list: &'l mut [RarestSlot]) -> &'l mut [RarestSlot] {
-        list.get_mut(..usize::from(self.len)).unwrap_or_default()
-    }
-
-    /// Forgets all: the order of keys changed.
-    pub(super) fn clear(&mut self) {
-        *self = Self { debt: u32::MAX, ..Self::new() };
-    }
-
-    pub(super) fn is_complete(&self) -> bool {
-        self.next == COMPLETE
-    }
-
-    /// Returns whether the list is made as far as this piece.
-    pub(super) fn reaches(&self, piece: PieceIndex) -> bool {
-        piece.0 / 64 < self.next
-    }
-
-    /// Returns the key below which every candidate is in the list: none while it is being made.
-    pub(super) fn floor(&self) -> u32 {
-        if self.is_complete() { self.ceiling } else { 0 }
-    }
-
-    /// Inserts a piece that became a candidate, or whose key fell.
-    pub(super) fn enter(&mut self, list: &mut [RarestSlot], piece: PieceIndex, key: u32) {
-        if key >= self.ceiling || !self.reaches(piece) {
-            return;
-        }
-        self.unsorted = true; // its old entry may be here still
-        let known = self.entries(list).iter().any(|entry| entry.piece == piece);
-        if !known && !self.push(list, piece, key) {
-            self.ceiling = key;
-        }
-    }
-
-    fn push(&mut self, list: &mut [RarestSlot], piece: PieceIndex, key: u32) -> bool {
-        let place = list.get_mut(usize::from(self.len));
-        let (Some(place), Some(len)) = (place, self.len.checked_add(1)) else { return false };
-        *place = RarestSlot { key, piece };
-        self.len = len;
-        true
+        list.get_mut(slot(self.start)..slot(self.end)).unwrap_or_default()
     }
 
     /// Counts words that were walked because the list did not help.
@@ -109,129 +82,272 @@ impl RarestList {
         self.debt = self.debt.saturating_add(words);
     }
 
-    /// Makes room by giving up the higher keys: at least half of them, if they are not all equal.
-    fn shrink(&mut self, list: &mut [RarestSlot]) {
+    /// Notes that a piece was picked from the list.
+    pub(super) fn note_pick(&mut self, key: u32) {
+        self.least = self.least.min(key);
+    }
+
+    /// Adds an entry behind the last one, while the list is made.
+    fn push(&mut self, list: &mut [RarestSlot], entry: RarestSlot) -> bool {
+        let Some(place) = list.get_mut(slot(self.end)) else { return false };
+        *place = entry;
+        self.end = self.end.saturating_add(1);
+        true
+    }
+
+    /// Makes room, while the list is made, by giving up the higher keys: so many that the words to come, if they are
+    /// like those that were `seen`, fill three quarters of the list.
+    fn shrink(&mut self, list: &mut [RarestSlot], seen: usize, words: usize) {
         let entries = self.entries_mut(list);
-        let before = self.len;
-        let middle = entries.len() / 2;
+        let len = entries.len();
+        let kept = len.saturating_mul(seen).saturating_mul(3).checked_div(words.saturating_mul(4));
+        let kept = kept.unwrap_or(0).min(len / 2).max(len / 16);
         let Some(least) = entries.iter().map(|entry| entry.key).min() else { return };
-        let (_, pivot, _) = entries.select_nth_unstable_by_key(middle, |entry| entry.key);
+        let (_, pivot, _) = entries.select_nth_unstable_by_key(kept, |entry| entry.key);
         let pivot = pivot.key;
         self.ceiling = if least < pivot { pivot } else { pivot.saturating_add(1) };
-        self.retain(list, |entry| entry.key);
-        if self.len == before {
-            self.len = 0;
+        let mut kept = 0_usize;
+        for at in 0..len {
+            let Some(entry) = list.get(at).copied().filter(|entry| entry.key < self.ceiling) else {
+                continue;
+            };
+            if let Some(place) = list.get_mut(kept) {
+                *place = entry;
+            }
+            kept = kept.saturating_add(1);
+        }
+        if kept == len {
+            kept = 0;
             self.ceiling = pivot; // too many of one key
         }
+        self.end = count(kept);
     }
 
-    /// Recomputes all keys and keeps the entries below the ceiling.
-    fn retain(&mut self, list: &mut [RarestSlot], mut key: impl FnMut(&RarestSlot) -> u32) {
-        let mut kept = 0_u8;
-        for at in 0..usize::from(self.len) {
-            let Some(mut entry) = list.get(at).copied() else { break };
-            entry.key = key(&entry);
-            if entry.key < self.ceiling {
-                if let Some(place) = list.get_mut(usize::from(kept)) {
-                    *place = entry;
-                }
-                kept = kept.saturating_add(1);
-            }
+    /// Inserts an entry behind those of its key, and returns its place. In a full list it takes the room of the
+    /// one with the highest key, which is returned too.
+    fn insert(
+        &mut self,
+        list: &mut [RarestSlot],
+        entry: RarestSlot,
+    ) -> (Option<usize>, Option<PieceIndex>) {
+        let mut evicted = None;
+        if self.start == 0 && slot(self.end) >= list.len() {
+            let last = self.entries(list).last().copied();
+            let Some(last) = last.filter(|last| last.key > entry.key) else {
+                self.ceiling = self.ceiling.min(entry.key);
+                return (None, None);
+            };
+            self.ceiling = self.ceiling.min(last.key);
+            self.end = self.end.saturating_sub(1);
+            evicted = Some(last.piece);
         }
-        self.len = kept;
+        if self.push(list, entry) {
+            let at = self.entries(list).len().saturating_sub(1);
+            return (Some(self.sink(list, at, entry.key)), evicted);
+        }
+        self.start = self.start.saturating_sub(1);
+        if let Some(place) = list.get_mut(slot(self.start)) {
+            *place = RarestSlot { key: 0, ..entry };
+        }
+        (Some(self.rise(list, 0, entry.key)), evicted)
     }
 
+    /// Removes an entry: those before it move up, which are few where picks look.
     pub(super) fn remove(&mut self, list: &mut [RarestSlot], at: usize) {
-        if let Some(tail @ [_, ..]) = self.entries_mut(list).get_mut(at..) {
-            tail.rotate_left(1);
-            self.len = self.len.saturating_sub(1);
+        let Some(head) = self.entries_mut(list).get_mut(..at.saturating_add(1)) else { return };
+        let mut moved = RarestSlot::EMPTY;
+        for entry in head {
+            core::mem::swap(entry, &mut moved);
         }
+        self.start = self.start.saturating_add(1);
     }
 
-    /// Puts the entry at a place where its new, higher key belongs.
-    pub(super) fn rise(&mut self, list: &mut [RarestSlot], at: usize, key: u32) {
-        if key >= self.ceiling {
-            return self.remove(list, at);
-        }
-        let Some(tail) = self.entries_mut(list).get_mut(at..) else { return };
-        let behind = tail.get(1..).unwrap_or_default();
-        let place = behind.partition_point(|entry| entry.key < key);
-        if let Some(entry) = tail.first_mut() {
+    /// Gives an entry a higher key, and returns the place where it belongs: it changes places with the last one of each
+    /// key that it passes.
+    pub(super) fn rise(&mut self, list: &mut [RarestSlot], mut at: usize, key: u32) -> usize {
+        let entries = self.entries_mut(list);
+        if let Some(entry) = entries.get_mut(at) {
             entry.key = key;
         }
-        if let Some(passed @ [_, ..]) = tail.get_mut(..place.saturating_add(1)) {
-            passed.rotate_left(1);
+        while let Some(next) = entries.get(at.saturating_add(1)).filter(|next| next.key < key) {
+            let run = run_len(entries.get(at.saturating_add(1)..).unwrap_or_default(), next.key);
+            let last = at.saturating_add(run.max(1));
+            swap(entries, at, last);
+            at = last;
         }
+        at
+    }
+
+    /// Gives an entry a lower key, and returns the place where it belongs: behind those of that key. It changes places
+    /// with the first one of each key that it passes.
+    fn sink(&mut self, list: &mut [RarestSlot], mut at: usize, key: u32) -> usize {
+        let entries = self.entries_mut(list);
+        if let Some(entry) = entries.get_mut(at) {
+            entry.key = key;
+        }
+        while let Some([before @ .., last]) = entries.get(..at).filter(|_| at > 0) {
+            if last.key <= key {
+                break;
+            }
+            let first = run_start(before, last.key);
+            swap(entries, at, first);
+            at = first;
+        }
+        at
+    }
+
+    /// Returns where an entry is whose key is above `above` and at most `most`.
+    fn find(&self, list: &[RarestSlot], piece: PieceIndex, above: u32, most: u32) -> Option<usize> {
+        let entries = self.entries(list);
+        let start = entries.partition_point(|entry| entry.key <= above);
+        let mut rest = entries.get(start..)?.iter().take_while(|entry| entry.key <= most);
+        rest.position(|entry| entry.piece == piece).map(|at| start.saturating_add(at))
+    }
+}
+
+/// Returns how many of the first entries have keys of at most `key`, and looks at about twice the logarithm of that.
+fn run_len(entries: &[RarestSlot], key: u32) -> usize {
+    let mut bound = 1_usize;
+    while entries.get(bound).is_some_and(|entry| entry.key <= key) {
+        bound = bound.saturating_mul(2);
+    }
+    let known = bound / 2;
+    let rest = entries.get(known..bound.min(entries.len())).unwrap_or_default();
+    known.saturating_add(rest.partition_point(|entry| entry.key <= key))
+}
+
+/// Returns the first of the last entries whose keys are `key` or higher.
+fn run_start(entries: &[RarestSlot], key: u32) -> usize {
+    let from_end = |back: usize| entries.len().checked_sub(back).and_then(|at| entries.get(at));
+    let mut bound = 1_usize;
+    while from_end(bound).is_some_and(|entry| entry.key >= key) {
+        bound = bound.saturating_mul(2);
+    }
+    let low = entries.len().saturating_sub(bound);
+    let high = entries.len().saturating_sub(bound / 2);
+    let rest = entries.get(low..high).unwrap_or_default();
+    low.saturating_add(rest.partition_point(|entry| entry.key < key))
+}
+
+fn swap(entries: &mut [RarestSlot], one: usize, other: usize) {
+    if let Ok([one, other]) = entries.get_disjoint_mut([one, other]) {
+        core::mem::swap(one, other);
     }
 }
 
 impl State {
-    /// Sorts the list if needed, or rebuilds it if walks have paid for that. Among few words it is emptied instead of sorted.
-    pub(super) fn refresh_rarest(&mut self, pieces: &[PieceSlot], list: &mut [RarestSlot]) {
-        let few = self.words() <= FEW_WORDS;
-        let patience = if few { FEW_PATIENCE } else { 1 };
-        let paid = slot(self.rarest_list.debt) > self.words().saturating_mul(patience);
-        if paid || !self.rarest_list.is_complete() {
-            self.continue_rebuild(pieces, list);
-        } else if self.rarest_list.unsorted && few {
-            let debt = self.rarest_list.debt;
-            self.rarest_list = RarestList { debt, ..RarestList::new() };
-        } else if self.rarest_list.unsorted {
-            let mut front = self.rarest_list;
-            front.retain(list, |entry| {
-                let word = pieces.get(slot(entry.piece.0 / 64));
-                let wanted = word.filter(|word| word.wanted & lane(entry.piece) != 0);
-                wanted.map_or(u32::MAX, |word| self.key(word, lane(entry.piece)))
-            });
-            self.rarest_list = front;
-            self.sort(list);
+    /// Rebuilds the list if walks have paid for that.
+    pub(super) fn refresh_rarest(&mut self, pieces: &mut [PieceSlot], list: &mut [RarestSlot]) {
+        let patience = if self.words() <= FEW_WORDS { FEW_PATIENCE } else { 1 };
+        if slot(self.rarest_list.debt) >= self.words().saturating_mul(patience) {
+            self.rebuild_rarest(pieces, list);
         }
     }
 
-    /// Rebuilds the list if walks have paid for that: between two picks, in a large torrent.
-    pub(super) fn rebuild_if_due(&mut self, pieces: &[PieceSlot], list: &mut [RarestSlot]) {
-        let paid = slot(self.rarest_list.debt) > self.words();
-        if self.words() > SLICE && (paid || !self.rarest_list.is_complete()) {
-            self.continue_rebuild(pieces, list);
+    /// Gives up the list: the order of keys changed. Its entries stay until the next one is made.
+    pub(super) fn discard_rarest(&mut self) {
+        self.rarest_list.ceiling = 0;
+        self.rarest_list.least = u32::MAX;
+        // Among few words walks have to pay for the list first.
+        self.rarest_list.debt = if self.words() <= FEW_WORDS { 0 } else { u32::MAX };
+    }
+
+    /// Takes note that any piece may have a peer less: keys are as much lower as they can be, in the same order. A list
+    /// that would soon be of no use is rebuilt, as all words were looked at anyway; among few words it is given up.
+    pub(super) fn lower_rarest(&mut self, pieces: &mut [PieceSlot], list: &mut [RarestSlot]) {
+        if self.rarest_list.ceiling == 0 {
+            return;
+        }
+        for entry in self.rarest_list.entries_mut(list) {
+            entry.key = self.key_below(entry.key);
+        }
+        self.rarest_list.ceiling = self.key_below(self.rarest_list.ceiling);
+        let soon = self.rarest_list.least.checked_add(1);
+        if soon.is_none_or(|soon| self.rarest_list.ceiling > soon) {
+            return;
+        }
+        if self.words() > FEW_WORDS {
+            self.rebuild_rarest(pieces, list);
+        } else {
+            self.rarest_list.ceiling = 0;
+            self.rarest_list.least = u32::MAX;
         }
     }
 
-    /// Makes a slice of the list: a pass over words, with a ceiling that sinks whenever the list is full.
-    fn continue_rebuild(&mut self, pieces: &[PieceSlot], list: &mut [RarestSlot]) {
+    /// Inserts a candidate that was not one, or whose key fell from at most `before`.
+    pub(super) fn enter_rarest(
+        &mut self,
+        pieces: &mut [PieceSlot],
+        list: &mut [RarestSlot],
+        piece: PieceIndex,
+        before: u32,
+    ) {
+        let Some(word) = pieces.get_mut(slot(piece.0 / 64)) else { return };
+        let key = self.key(word, lane(piece));
+        let mut front = self.rarest_list;
+        let place = if word.listed & lane(piece) != 0 {
+            let at = front.find(list, piece, key, before);
+            at.map(|at| front.sink(list, at, key))
+        } else if key < front.ceiling {
+            let (place, evicted) = front.insert(list, RarestSlot { key, piece });
+            if place.is_some() {
+                word.listed |= lane(piece);
+            }
+            unlist(pieces, evicted);
+            place
+        } else {
+            None
+        };
+        self.rarest_list = front;
+        if let Some(at) = place {
+            let entries = front.entries_mut(list);
+            let behind = entries.get(at.saturating_add(1)..).unwrap_or_default();
+            let first = run_start(entries.get(..at).unwrap_or_default(), key);
+            let ties = at.saturating_sub(first).saturating_add(run_len(behind, key));
+            let tie = self.draw(count(ties).saturating_add(1));
+            swap(entries, at, first.saturating_add(slot(tie)));
+        }
+    }
+
+    /// Makes the list: a pass over words, with a ceiling that sinks whenever the list is full.
+    pub(super) fn rebuild_rarest(&mut self, pieces: &mut [PieceSlot], list: &mut [RarestSlot]) {
         if list.is_empty() {
             return;
         }
-        let mut front = self.rarest_list;
-        if front.is_complete() {
-            front = RarestList { ceiling: u32::MAX, next: 0, ..RarestList::new() };
+        for entry in self.rarest_list.entries(list) {
+            unlist(pieces, Some(entry.piece));
         }
-        let start = slot(front.next);
-        let end = start.saturating_add(SLICE).min(self.words());
+        let words = self.words();
+        let mut front = RarestList { ceiling: u32::MAX, ..RarestList::new() };
         let mut limits = self.limits(front.ceiling.saturating_sub(1));
-        for (word, entry) in pieces.iter().enumerate().take(end).skip(start) {
+        for (word, entry) in pieces.iter().enumerate().take(words) {
             let low = if entry.wanted == 0 { 0 } else { self.within(entry, &limits) };
             if low == 0 {
                 continue;
             }
             let pickable = if self.seeds > 0 { low } else { low & entry.held(self.height) };
             for lane in lanes(pickable) {
-                let key = self.key(entry, lane);
-                if key < front.ceiling && !front.push(list, first_piece(word, lane), key) {
-                    front.shrink(list);
+                let entry =
+                    RarestSlot { key: self.key(entry, lane), piece: first_piece(word, lane) };
+                if entry.key < front.ceiling && !front.push(list, entry) {
+                    front.shrink(list, word.saturating_add(1), words);
                     limits = self.limits(front.ceiling.saturating_sub(1));
-                    if key < front.ceiling {
-                        front.push(list, first_piece(word, lane), key);
+                    if entry.key < front.ceiling {
+                        front.push(list, entry);
                     }
                 }
             }
         }
-        self.walked(end.saturating_sub(start));
-        front.next = if end < self.words() { count(end) } else { COMPLETE };
+        self.walked(words);
         self.rarest_list = front;
-        if front.is_complete() {
-            self.rarest_list.debt = 0;
-            self.sort(list);
+        for entry in front.entries(list) {
+            let word = pieces.get_mut(slot(entry.piece.0 / 64));
+            invariant!(word.is_some(), "a piece of the list that does not exist");
+            if let Some(word) = word {
+                word.listed |= lane(entry.piece);
+            }
         }
+        self.sort(list);
     }
 
     /// Returns the candidates that no more peers have than the limit of their priority.
@@ -249,11 +365,16 @@ impl State {
         let entries = self.rarest_list.entries_mut(list);
         for last in (1..entries.len()).rev() {
             let other = self.draw(count(last).saturating_add(1));
-            if let Ok([one, two]) = entries.get_disjoint_mut([last, slot(other)]) {
-                core::mem::swap(one, two);
-            }
+            swap(entries, last, slot(other));
         }
         entries.sort_unstable_by_key(|entry| entry.key);
-        self.rarest_list.unsorted = false;
+    }
+}
+
+/// Notes that a piece is not in the list any more.
+fn unlist(pieces: &mut [PieceSlot], piece: Option<PieceIndex>) {
+    let word = piece.and_then(|piece| Some((pieces.get_mut(slot(piece.0 / 64))?, lane(piece))));
+    if let Some((word, lane)) = word {
+        word.listed &= !lane;
     }
 }

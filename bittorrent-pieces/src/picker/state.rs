@@ -151,7 +151,7 @@ impl State {
 
     pub(crate) fn set_policy(&mut self, policy: Policy) {
         self.policy = policy;
-        self.rarest_list.clear();
+        self.discard_rarest();
         self.extents = [Maybe::NONE; EXTENTS];
         self.touch();
     }

@@ -132,7 +132,7 @@ impl<S: AsMut<[u8]> + ?Sized> QueryTable<S> {
         if words.is_empty() || folds > 6 {
             merge_slots(storage, &other.as_slice(), 0, folds);
         } else if folds == 1 {
-            merge_halves(storage, words);
+            merge_halves(storage, other.as_bytes());
         } else {
             merge_folded(storage, words, folds);
         }
@@ -277,17 +277,15 @@ fn merge_slots(storage: &mut [u8], other: &QueryTable<&[u8]>, spread: u8, folds:
     }
 }
 
-/// Adds the slots of a table of twice the size. By itself, since compilers turn it into vectors.
-fn merge_halves(storage: &mut [u8], words: &[[u8; 8]]) {
-    let (halves, _) = storage.as_chunks_mut();
-    for (mine, word) in halves.iter_mut().zip(words) {
-        let [a, b, c, d, ..] = halve(u64::from_be_bytes(*word)).to_be_bytes();
-        let folded = u32::from_ne_bytes([a, b, c, d]);
-        *mine = (u32::from_ne_bytes(*mine) | folded).to_ne_bytes();
-    }
+/// Adds the slots of a table of twice the size, two bytes to one. By itself and without a change of the byte order, since
+/// compilers turn it into vectors.
+fn merge_halves(storage: &mut [u8], bytes: &[u8]) {
+    let (pairs, _) = bytes.as_chunks::<2>();
+    let pairs = pairs.iter().map(|pair| halve_pair(u16::from_le_bytes(*pair)));
+    storage.iter_mut().zip(pairs).for_each(|(mine, folded)| *mine |= folded);
 }
 
-/// Adds the slots of a table that is larger by 1 to 6 bits, 64 at a time.
+/// Adds the slots of a table that is larger by 2 to 6 bits, 64 at a time.
 fn merge_folded(storage: &mut [u8], words: &[[u8; 8]], folds: u8) {
     let slots = 64_u32 >> folds;
     let mut first = 0_u32;
@@ -308,6 +306,15 @@ const fn halve(word: u64) -> u64 {
     let word = (word | word << 4) & 0xFF00_FF00_FF00_FF00;
     let word = (word | word << 8) & 0xFFFF_0000_FFFF_0000;
     (word | word << 16) & 0xFFFF_FFFF_0000_0000
+}
+
+/// Returns eight slots, each of which is set if one of two neighbours is: those of the low byte come first.
+const fn halve_pair(pair: u16) -> u8 {
+    let pair = (pair | pair << 1) & 0xAAAA;
+    let pair = (pair | pair << 1) & 0xCCCC;
+    let pair = (pair | pair << 2) & 0xF0F0;
+    let [folded, _] = (pair & 0xF0 | pair >> 12).to_le_bytes();
+    folded
 }
 
 /// Returns where a slot lies: the byte, and the bit in it.
