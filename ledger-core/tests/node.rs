@@ -286,7 +286,7 @@ fn a_branch_that_was_given_up_is_tried_again() {
     assert_eq!(driver.node.tip(), other.chain.tip());
 }
 
-/// Who sends a header of the branch may have the body. The wait ends sooner, but not at once: whoever withholds it could
+/// A peer that sends a header of the branch may have the body. The wait ends sooner, but not at once: whoever withholds it could
 /// send headers all the time.
 #[test]
 fn a_branch_that_was_given_up_and_is_offered_is_tried_again_sooner() {
