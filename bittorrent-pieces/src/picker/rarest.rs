@@ -13,6 +13,8 @@ const FEW: u32 = 512;
 const SHORT: usize = 64;
 /// The pieces of a larger torrent for each slot of its list: a peer with one piece of 1,000 has one of the list.
 const PIECES_PER_SLOT: u32 = 256;
+/// The most slots that are used: those of 16 million pieces.
+const LONGEST: usize = 65_535;
 /// The words of a torrent in which a walk is so short that only many of them pay for the list.
 pub(super) const FEW_WORDS: usize = 16;
 /// How many walks over all of these words take as long as to make the list, with a margin.
@@ -37,7 +39,7 @@ impl RarestSlot {
 }
 
 /// Returns the number of [`RarestSlot`]s that makes picks fast: none for up to 512 pieces, 64 for up to 16,384,
-/// and one for 256 pieces of a larger torrent.
+/// and one for 256 pieces of a larger torrent, at most 65,535.
 ///
 /// With fewer slots the picker chooses the same pieces, and looks for them longer.
 #[must_use]
@@ -46,6 +48,7 @@ pub const fn rarest_slots(pieces: u32) -> usize {
     match pieces {
         0..=FEW => 0,
         _ if slots < SHORT => SHORT,
+        _ if slots > LONGEST => LONGEST,
         _ => slots,
     }
 }
@@ -54,8 +57,8 @@ pub const fn rarest_slots(pieces: u32) -> usize {
 /// of the caller's list.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct RarestList {
-    start: u32,
-    end: u32,
+    start: u16,
+    end: u16,
     /// Every candidate with a lower key that some peer has is in the list.
     pub(super) ceiling: u32,
     /// How many words were walked since the list was made; it pays for the next one.
@@ -70,11 +73,11 @@ impl RarestList {
     }
 
     pub(super) fn entries<'l>(&self, list: &'l [RarestSlot]) -> &'l [RarestSlot] {
-        list.get(slot(self.start)..slot(self.end)).unwrap_or_default()
+        list.get(usize::from(self.start)..usize::from(self.end)).unwrap_or_default()
     }
 
     fn entries_mut<'l>(&self, list: &'l mut [RarestSlot]) -> &'l mut [RarestSlot] {
-        list.get_mut(slot(self.start)..slot(self.end)).unwrap_or_default()
+        list.get_mut(usize::from(self.start)..usize::from(self.end)).unwrap_or_default()
     }
 
     /// Counts words that were walked because the list did not help.
@@ -89,9 +92,10 @@ impl RarestList {
 
     /// Adds an entry behind the last one, while the list is made.
     fn push(&mut self, list: &mut [RarestSlot], entry: RarestSlot) -> bool {
-        let Some(place) = list.get_mut(slot(self.end)) else { return false };
+        let place = list.get_mut(usize::from(self.end));
+        let (Some(place), Some(end)) = (place, self.end.checked_add(1)) else { return false };
         *place = entry;
-        self.end = self.end.saturating_add(1);
+        self.end = end;
         true
     }
 
@@ -120,7 +124,7 @@ impl RarestList {
             kept = 0;
             self.ceiling = pivot; // too many of one key
         }
-        self.end = count(kept);
+        self.end = u16::try_from(kept).unwrap_or(u16::MAX);
     }
 
     /// Inserts an entry behind those of its key, and returns its place. In a full list it takes the room of the
@@ -131,7 +135,7 @@ impl RarestList {
         entry: RarestSlot,
     ) -> (Option<usize>, Option<PieceIndex>) {
         let mut evicted = None;
-        if self.start == 0 && slot(self.end) >= list.len() {
+        if self.start == 0 && usize::from(self.end) >= list.len().min(LONGEST) {
             let last = self.entries(list).last().copied();
             let Some(last) = last.filter(|last| last.key > entry.key) else {
                 self.ceiling = self.ceiling.min(entry.key);
@@ -146,7 +150,7 @@ impl RarestList {
             return (Some(self.sink(list, at, entry.key)), evicted);
         }
         self.start = self.start.saturating_sub(1);
-        if let Some(place) = list.get_mut(slot(self.start)) {
+        if let Some(place) = list.get_mut(usize::from(self.start)) {
             *place = RarestSlot { key: 0, ..entry };
         }
         (Some(self.rise(list, 0, entry.key)), evicted)
