@@ -286,8 +286,8 @@ fn a_branch_that_was_given_up_is_tried_again() {
     assert_eq!(driver.node.tip(), other.chain.tip());
 }
 
-/// A peer that sends a header of the branch may have the body. The wait ends sooner, but not at once: whoever withholds it could
-/// send headers all the time.
+/// A peer that sends a header of the branch may have the body. The wait ends sooner, but not at once: a peer that withholds it
+/// could send headers all the time.
 #[test]
 fn a_branch_that_was_given_up_and_is_offered_is_tried_again_sooner() {
     let mut world = World::new();

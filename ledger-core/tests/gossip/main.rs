@@ -156,7 +156,7 @@ fn a_block_crosses_five_hops_in_the_time_of_its_messages() {
     assert!(took >= 5 * 5 * Duration::from_millis(40), "{took:?}: no faster than the network");
 }
 
-/// A node that has the headers of a block and not its body asks whoever turns out to have it, soon.
+/// A node that has the headers of a block and not its body asks, soon, the peers that turn out to have it.
 #[test]
 fn the_death_of_a_maker_of_blocks_does_not_keep_the_others_apart() {
     let longest = (0..20).map(world::longest_disagreement).max();
