@@ -56,6 +56,10 @@ pub struct Config {
     /// interval, and keeps the one that answers faster (Stoica 2003, Table IV, measures the gain). Needs
     /// no other messages, and makes the path a little longer and each hop of it shorter.
     pub proximity: bool,
+    /// How many of the lookup slots, in percent and rounded up, questions of other nodes may take that are passed on, 0 to 100.
+    /// The rest is left to the lookups of the application. With 0 the node passes nothing on, and recursive lookups that
+    /// meet it go another way.
+    pub relay_percent: u8,
     /// For jitter and tokens. It need not be secret unless strangers may forge answers, and should
     /// differ from node to node and from start to start.
     pub seed: u64,
@@ -63,7 +67,8 @@ pub struct Config {
 
 impl Config {
     /// Stabilization every 5 s, calm or not, a finger every 10 s, five tries of 500 ms, owners
-    /// are asked for a sign of life, lookups end after 20 s at the latest, iterative lookups, no proximity, seed 0.
+    /// are asked for a sign of life, lookups end after 20 s at the latest, iterative lookups, no proximity, half of the slots
+    /// for other nodes, seed 0.
     pub const DEFAULT: Self = Self {
         stabilize: Duration::from_secs(5),
         stabilize_when_calm: Duration::ZERO,
@@ -74,6 +79,7 @@ impl Config {
         lookup_deadline: Duration::from_secs(20),
         style: Style::Iterative,
         proximity: false,
+        relay_percent: 50,
         seed: 0,
     };
 }
@@ -114,10 +120,14 @@ pub(crate) struct Settings {
     pub(crate) fix_fingers: Span,
     pub(crate) patience: Span,
     pub(crate) tries: u8,
-    pub(crate) confirm: bool,
     pub(crate) style: Style,
-    pub(crate) proximity: bool,
+    pub(crate) relay_percent: u8,
+    /// [`CONFIRM`] and [`PROXIMITY`].
+    pub(crate) choices: u8,
 }
+
+const CONFIRM: u8 = 1;
+const PROXIMITY: u8 = 2;
 
 impl Settings {
     pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
@@ -138,16 +148,28 @@ impl Settings {
         if config.tries == 0 {
             return Err(ConfigError::Tries);
         }
+        if config.relay_percent > 100 {
+            return Err(ConfigError::RelayPercent(config.relay_percent));
+        }
         Ok(Self {
             stabilize: Span::new(config.stabilize),
             stabilize_when_calm: Span::new(config.stabilize_when_calm),
             fix_fingers: Span::new(config.fix_fingers),
             patience: Span::new(config.patience),
             tries: config.tries,
-            confirm: config.confirm,
             style: config.style,
-            proximity: config.proximity,
+            relay_percent: config.relay_percent,
+            choices: if config.confirm { CONFIRM } else { 0 }
+                | if config.proximity { PROXIMITY } else { 0 },
         })
+    }
+
+    pub(crate) const fn confirm(&self) -> bool {
+        self.choices & CONFIRM != 0
+    }
+
+    pub(crate) const fn proximity(&self) -> bool {
+        self.choices & PROXIMITY != 0
     }
 }
 

@@ -107,6 +107,9 @@ pub enum ConfigError {
     /// Silence cannot count before the first question.
     #[error("tries is 0")]
     Tries,
+    /// More than all lookup slots for other nodes.
+    #[error("relay_percent is {0}, but there are 100 at most")]
+    RelayPercent(u8),
 }
 
 /// Why a node did not start.

@@ -4,7 +4,7 @@ mod network;
 
 use core::time::Duration;
 
-use chord_core::{Event, JoinFailure, LookupFailure, Node, Peer, State};
+use chord_core::{ConfigError, Event, JoinFailure, Node, NodeLimits, NodeVec, Peer, State};
 use network::{Id, Net, SECOND, Text, open};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -187,28 +187,34 @@ fn an_answer_that_nobody_asked_for_is_not_passed_on() {
     }
 }
 
+/// Each of eight questions of other nodes takes a slot of eight, as far as the share of the slots goes.
 #[test]
-fn strangers_leave_slots_for_the_lookups_of_the_node() {
-    let mut net = Net::ring(1, 3, 5);
-    let node = &mut net.members.get_mut(&1).unwrap().node;
-    let mut bytes = [0; Text::MAX_LEN];
-    let mut full = 0;
-    for token in 0..8 {
-        let key = Id::new(u64::from(token) << 29);
-        let route =
-            Text::Route { token, key, hops: 1, direct: false, back: [].into_iter().collect() };
-        let len = route.encode(&mut bytes).unwrap();
-        full += u32::from(node.handle_datagram(SECOND, 70 + token, &bytes[..len]).is_err());
+fn strangers_take_their_share_of_the_slots_and_leave_the_others_to_the_node() {
+    for (percent, passed_on) in [(0, 0), (25, 2), (50, 4), (60, 5), (100, 8)] {
+        let mut net = Net::new(1, 3);
+        net.config.relay_percent = percent;
+        let all: Vec<_> = (1..=5).map(|address| Peer { id: net.id(), address }).collect();
+        let node = net.add(all[0]);
+        node.create_base(Duration::ZERO, &all).unwrap();
+        let mut bytes = [0; Text::MAX_LEN];
+        let mut taken = 0;
+        for token in 0..8 {
+            let key = Id::new(u64::from(token) << 29);
+            let route =
+                Text::Route { token, key, hops: 1, direct: false, back: [].into_iter().collect() };
+            let len = route.encode(&mut bytes).unwrap();
+            taken += u32::from(node.handle_datagram(SECOND, 70 + token, &bytes[..len]).is_ok());
+        }
+        assert_eq!(taken, passed_on, "{percent} %");
+        let own = core::iter::from_fn(|| node.lookup(SECOND, Id::new(5)).ok()).take(9).count();
+        assert_eq!(own, 8 - taken as usize, "{percent} %");
     }
-    assert!(full >= 4, "{full}");
-    let lookup = node.lookup(SECOND, Id::new(5)).unwrap();
-    node.cancel(lookup);
-    while let Some(event) = node.poll_event() {
-        let of = |event: &Event<Id, u32>| {
-            matches!(event, Event::LookupFailed { reason: LookupFailure::NotMember, .. })
-        };
-        assert!(!of(&event));
-    }
+    let mut net = Net::new(1, 3);
+    let me = Peer { id: net.id(), address: 1 };
+    net.config.relay_percent = 101;
+    let limits = NodeLimits { successors: 3, fingers: 16, lookups: 8, contacts: 8 };
+    let node = Node::<_, u32, _>::new(net.config, me, NodeVec::new(limits));
+    assert_eq!(node.err(), Some(ConfigError::RelayPercent(101)));
 }
 
 #[test]

@@ -28,12 +28,12 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             return;
         }
         let mut key = self.core.me.id.finger_start(self.core.finger.into());
-        if self.core.settings.proximity {
+        if self.core.settings.proximity() {
             let bits = u32::from(self.core.finger.saturating_sub(1));
             key = self.inside(key, bits);
         }
         let mut lookup = Lookup::new(LookupId(0), key, self.core.me);
-        lookup.set_confirm(self.core.settings.proximity); // for the round trip
+        lookup.set_confirm(self.core.settings.proximity()); // for the round trip
         self.advance(&mut lookup, Next::OwnTable);
         self.put_own(lookup);
         self.finish_inner();
@@ -66,7 +66,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             return;
         };
         let known = self.table.fingers.finger(self.core.finger.into());
-        if self.core.settings.proximity {
+        if self.core.settings.proximity() {
             self.table.fingers.offer(owner, lookup.round_trip());
             self.pass_finger(owner);
         } else if owner.id == self.core.me.id && known.is_none() {

@@ -31,7 +31,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         let id = LookupId(self.core.last_lookup);
         let mut lookup = Lookup::new(id, key, self.core.me);
         lookup.set_until(self.core.now.after_if_ever(within));
-        lookup.set_confirm(self.core.settings.confirm);
+        lookup.set_confirm(self.core.settings.confirm());
         lookup.set_style(self.core.settings.style);
         if self.core.state.is_member() {
             self.advance(&mut lookup, Next::OwnTable);

@@ -47,8 +47,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             _ => None,
         };
         let Some(relay) = relay else { return Ok(()) };
-        // At most half of the slots, so that the node's own lookups have the other half.
-        let capacity = slots.len().div_ceil(2);
+        let percent = usize::from(self.core.settings.relay_percent);
+        let capacity = slots.len().saturating_mul(percent).div_ceil(100);
         if slots.iter().filter(|slot| slot.is_for_others()).count() >= capacity {
             return Err(Full { capacity });
         }
