@@ -28,8 +28,6 @@ impl fmt::Debug for Hex<'_> {
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
-
     use super::Hex;
 
     /// As of a string: a precision is a number of digits, also an odd one and one that is too large.

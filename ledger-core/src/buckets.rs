@@ -35,8 +35,6 @@ pub(crate) fn bucket(seed: u64, id: &[u8; 32], buckets: usize) -> Option<usize> 
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
-
     use super::bucket;
 
     /// Ids that differ in few bits, in any of their words, spread over the buckets, otherwise with another seed.

@@ -47,8 +47,6 @@ impl Bits {
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
-
     use std::vec::Vec;
 
     use super::Bits;
