@@ -59,14 +59,10 @@ mod tests {
             bits.set(at, true);
         }
         bits.set(64, true);
-        let mut expected: Vec<usize> = [0, 5, 63, 64, Bits::CAPACITY - 1].into();
-        expected.retain(|at| *at < Bits::CAPACITY);
-        expected.dedup();
-        assert_eq!(bits.iter().collect::<Vec<_>>(), expected);
+        assert_eq!(bits.iter().collect::<Vec<_>>(), [0, 5, 63, 64, Bits::CAPACITY - 1]);
         bits.set(5, false);
         bits.set(6, false);
         bits.set(Bits::CAPACITY, false);
-        expected.retain(|at| *at != 5);
-        assert_eq!(bits.iter().collect::<Vec<_>>(), expected);
+        assert_eq!(bits.iter().collect::<Vec<_>>(), [0, 63, 64, Bits::CAPACITY - 1]);
     }
 }

@@ -8,6 +8,7 @@ use ledger_core::gossip::{
 };
 use ledger_core::{
     Action, BlockId, ConfigError, ConnId, Full, GenesisId, Hash, Height, KeyPair, Tip, Transaction,
+    TxId,
 };
 
 use crate::host::TestGossip;
@@ -52,6 +53,29 @@ fn sent(gossip: &mut TestGossip) -> Vec<(u32, String)> {
         sent.push((transmit.conn.0, message.to_string()));
     }
     sent
+}
+
+/// Sends all, and returns the peers that get a message of this kind.
+fn receivers(gossip: &mut TestGossip, kind: &str) -> Vec<u32> {
+    let all = sent(gossip).into_iter();
+    all.filter(|(_, text)| text.starts_with(kind)).map(|(conn, _)| conn).collect()
+}
+
+fn asked_for_a_block(gossip: &mut TestGossip) -> Vec<u32> {
+    receivers(gossip, "GET_BLOCK")
+}
+
+fn asked_for_a_transaction(gossip: &mut TestGossip) -> Vec<u32> {
+    receivers(gossip, "GET_TRANSACTION")
+}
+
+/// Returns a signed payment and its id.
+fn payment() -> (TxId, Vec<u8>) {
+    let key = KeyPair::from_secret(&[1; 32]);
+    let pay = Transaction::new(key.account(), 0, Action::Pay { to: key.account(), amount: 1 });
+    let mut buf = [0; Transaction::MAX_LEN];
+    let signed = pay.sign(&GenesisId::default(), &key, &mut buf).expect("its own key");
+    (signed.id(&GenesisId::default()), signed.as_bytes().to_vec())
 }
 
 /// Returns what a machine says to a peer first.
@@ -159,22 +183,18 @@ fn a_block_is_asked_for_until_somebody_delivers_it() {
     sent(&mut gossip);
     let id = BlockId::from_bytes([5; 32]);
     gossip.want_blocks(NOW, &[(Height(9), id)]);
-    let asked = |gossip: &mut TestGossip| -> Vec<u32> {
-        let all = sent(gossip).into_iter();
-        all.filter(|(_, text)| text.starts_with("GET_BLOCK")).map(|(conn, _)| conn).collect()
-    };
-    assert_eq!(asked(&mut gossip), [1]);
+    assert_eq!(asked_for_a_block(&mut gossip), [1]);
     say(&mut gossip, NOW, 1, &Message::NotFound(NotFound::Block(id)));
-    assert_eq!(asked(&mut gossip), [2]);
+    assert_eq!(asked_for_a_block(&mut gossip), [2]);
     let later = NOW + Duration::from_secs(2); // since there is a third
     assert!(gossip.poll_timeout().is_some_and(|at| at <= later));
     gossip.handle_timeout(later);
-    assert_eq!(asked(&mut gossip), [3]);
+    assert_eq!(asked_for_a_block(&mut gossip), [3]);
     say(&mut gossip, later, 3, &Message::NotFound(NotFound::Block(id)));
-    assert_eq!(asked(&mut gossip), [0; 0]);
+    assert_eq!(asked_for_a_block(&mut gossip), [0; 0]);
     assert_eq!(events(&mut gossip), [Event::Unavailable { id }]);
     gossip.handle_timeout(later + Duration::from_secs(5));
-    assert_eq!(asked(&mut gossip), [1], "all are asked again");
+    assert_eq!(asked_for_a_block(&mut gossip), [1], "all are asked again");
 }
 
 /// Headers may overtake the status of a chain that has just grown. Who sends a header has the block.
@@ -190,9 +210,7 @@ fn who_sends_a_header_is_asked_for_its_body_before_its_status_comes() {
     gossip.handle_header_checked(NOW, ConnId(1), verdict);
     gossip.want_blocks(NOW, &[(Height(9), id)]);
     assert_eq!(events(&mut gossip), []);
-    let requests = sent(&mut gossip);
-    let asked: Vec<_> = requests.iter().filter(|(_, text)| text.contains("GET_BLOCK")).collect();
-    assert!(matches!(asked[..], [(1, _)]), "{requests:?}");
+    assert_eq!(asked_for_a_block(&mut gossip), [1]);
 }
 
 #[test]
@@ -204,18 +222,14 @@ fn a_peer_that_had_no_body_is_asked_again_after_its_tip_has_changed() {
     sent(&mut gossip);
     let id = BlockId::from_bytes([5; 32]);
     gossip.want_blocks(NOW, &[(Height(9), id)]);
-    let asked = |gossip: &mut TestGossip| -> Vec<u32> {
-        let all = sent(gossip).into_iter();
-        all.filter(|(_, text)| text.starts_with("GET_BLOCK")).map(|(conn, _)| conn).collect()
-    };
-    assert_eq!(asked(&mut gossip), [1]);
+    assert_eq!(asked_for_a_block(&mut gossip), [1]);
     say(&mut gossip, NOW, 1, &Message::NotFound(NotFound::Block(id)));
-    assert_eq!(asked(&mut gossip), [2]);
+    assert_eq!(asked_for_a_block(&mut gossip), [2]);
     let status = Status { height: Height(10), tip: BlockId::from_bytes([6; 32]) };
     say(&mut gossip, NOW, 1, &Message::Status(status));
     say(&mut gossip, NOW, 2, &Message::NotFound(NotFound::Block(id)));
     assert_eq!(events(&mut gossip), [], "it is not unavailable");
-    assert_eq!(asked(&mut gossip), [1]);
+    assert_eq!(asked_for_a_block(&mut gossip), [1]);
 }
 
 /// What the state after one block refuses may be good after another: the branch that used the sequence number is gone.
@@ -224,19 +238,15 @@ fn a_transaction_that_was_refused_is_asked_for_again_after_another_tip() {
     let mut gossip = gossip(4);
     hello(&mut gossip, 1, 0);
     events(&mut gossip);
-    let key = KeyPair::from_secret(&[1; 32]);
-    let pay = Transaction::new(key.account(), 0, Action::Pay { to: key.account(), amount: 1 });
-    let mut buf = [0; Transaction::MAX_LEN];
-    let signed = pay.sign(&GenesisId::default(), &key, &mut buf).expect("its own key");
-    let id = signed.id(&GenesisId::default());
+    let (id, signed) = payment();
     let ids = [*id.as_bytes()];
     let announcement = Message::HaveTransactions(TxIds::new(&ids));
     let asked = |gossip: &mut TestGossip| {
         say(gossip, NOW, 1, &announcement);
-        sent(gossip).iter().any(|(_, text)| text.starts_with("GET_TRANSACTION"))
+        asked_for_a_transaction(gossip) == [1]
     };
     assert!(asked(&mut gossip));
-    say(&mut gossip, NOW, 1, &Message::Transaction(signed.as_bytes()));
+    say(&mut gossip, NOW, 1, &Message::Transaction(&signed));
     gossip.handle_transaction_checked(NOW, ConnId(1), &id, TransactionVerdict::Refused);
     assert!(!asked(&mut gossip), "it was refused");
     let tip = Tip {
@@ -328,12 +338,8 @@ fn what_nobody_asked_for_is_dropped_and_punished_in_the_end() {
 /// The id of a transaction does not cover its signatures.
 #[test]
 fn a_forged_transaction_does_not_keep_the_right_one_out() {
-    let key = KeyPair::from_secret(&[1; 32]);
-    let pay = Transaction::new(key.account(), 0, Action::Pay { to: key.account(), amount: 1 });
-    let mut buf = [0; Transaction::MAX_LEN];
-    let signed = pay.sign(&GenesisId::default(), &key, &mut buf).expect("its own key");
-    let id = signed.id(&GenesisId::default());
-    let mut forged = signed.as_bytes().to_vec();
+    let (id, signed) = payment();
+    let mut forged = signed.clone();
     *forged.last_mut().expect("not empty") ^= 1;
     for closes_first in [false, true] {
         let mut gossip = gossip(4);
@@ -354,13 +360,13 @@ fn a_forged_transaction_does_not_keep_the_right_one_out() {
         let asked = sent(&mut gossip);
         assert!(matches!(&asked[..], [(2, _)]), "{asked:?}");
         let mut out = vec![0; 1000];
-        let len = Message::Transaction(signed.as_bytes()).encode(&mut out).expect("it fits");
+        let len = Message::Transaction(&signed).encode(&mut out).expect("it fits");
         let received = gossip.handle_bytes(NOW, ConnId(2), &out[..len]).expect("connected");
-        assert_eq!(received.outcome, Some(Message::Transaction(signed.as_bytes())));
+        assert_eq!(received.outcome, Some(Message::Transaction(&signed)));
         gossip.handle_transaction_checked(NOW, ConnId(2), &id, TransactionVerdict::Accepted);
         // A late verdict on the forged one does not take the good one back.
         gossip.handle_transaction_checked(NOW, ConnId(1), &id, TransactionVerdict::Invalid);
-        say(&mut gossip, NOW, 2, &Message::Transaction(signed.as_bytes()));
+        say(&mut gossip, NOW, 2, &Message::Transaction(&signed));
         hello(&mut gossip, 3, 0);
         let announced = sent(&mut gossip);
         let is_news =
@@ -381,11 +387,7 @@ fn a_transaction_is_asked_of_another_after_the_timeout() {
         let ids = [[9; 32]];
         say(&mut gossip, NOW, conn, &Message::HaveTransactions(TxIds::new(&ids)));
     }
-    let asked = |gossip: &mut TestGossip| -> Vec<u32> {
-        let all = sent(gossip).into_iter();
-        all.filter(|(_, text)| text.starts_with("GET_TRANS")).map(|(conn, _)| conn).collect()
-    };
-    assert_eq!(asked(&mut gossip), [1]);
+    assert_eq!(asked_for_a_transaction(&mut gossip), [1]);
     let mut now = NOW;
     let mut others = Vec::new();
     while now < NOW + Duration::from_secs(60) && others.is_empty() {
@@ -393,7 +395,7 @@ fn a_transaction_is_asked_of_another_after_the_timeout() {
         assert!(due > now);
         now = due;
         gossip.handle_timeout(now);
-        others = asked(&mut gossip);
+        others = asked_for_a_transaction(&mut gossip);
     }
     assert_eq!(others, [2]);
 }
@@ -401,11 +403,7 @@ fn a_transaction_is_asked_of_another_after_the_timeout() {
 /// A transaction of a block is not announced to peers that connect later.
 #[test]
 fn a_confirmed_transaction_is_not_announced() {
-    let key = KeyPair::from_secret(&[1; 32]);
-    let pay = Transaction::new(key.account(), 0, Action::Pay { to: key.account(), amount: 1 });
-    let mut buf = [0; Transaction::MAX_LEN];
-    let signed = pay.sign(&GenesisId::default(), &key, &mut buf).expect("its own key");
-    let id = signed.id(&GenesisId::default());
+    let (id, _) = payment();
     for is_confirmed in [false, true] {
         let mut gossip = gossip(4);
         gossip.announce_transaction(NOW, &id);

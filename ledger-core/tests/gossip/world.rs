@@ -233,15 +233,19 @@ impl World {
         });
     }
 
-    /// Stops a host without a word; it starts again from its disk.
+    /// Stops any host, which starts again soon.
     fn restart(&mut self) {
         let nth = self.rng.below(self.hosts.len() as u64) as usize;
         let Some(addr) = self.hosts.keys().nth(nth).copied() else { return };
+        self.kill(addr, Duration::from_secs(20));
+    }
+
+    /// Stops a host without a word; after this time it starts again from its disk.
+    fn kill(&mut self, addr: Addr, rest: Duration) {
         let Some(host) = self.hosts.remove(&addr) else { return };
         self.deadlines.remove(&addr);
         self.net.kill(addr);
-        let until = self.net.now() + Duration::from_secs(20);
-        self.asleep.insert(addr, (host.disk, until));
+        self.asleep.insert(addr, (host.disk, self.net.now() + rest));
     }
 
     fn wake(&mut self) {
@@ -446,11 +450,8 @@ pub fn longest_disagreement(seed: u64) -> Duration {
         world.after(addr);
         let lives = world.rng.below(700);
         world.run(Duration::from_millis(lives));
-        let maker = world.hosts.remove(&addr).expect("it is awake");
-        world.deadlines.remove(&addr);
-        world.net.kill(addr);
         let start = world.net.now();
-        world.asleep.insert(addr, (maker.disk, start + Duration::from_secs(60)));
+        world.kill(addr, Duration::from_secs(60));
         while world.tips().len() > 1 {
             world.run(Duration::from_millis(10));
             let took = world.net.now().saturating_sub(start);
