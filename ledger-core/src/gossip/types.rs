@@ -154,9 +154,9 @@ impl BlockVerdict {
     ) -> Self {
         match *result {
             Ok(Accepted::Header { id } | Accepted::Body { id }) => {
-                let tip = node.tip_of(&id);
-                let height = tip.map_or(Height(0), |tip| tip.height);
-                Self::Accepted { id, height, weight: tip.map_or(Weight(0), |tip| tip.weight) }
+                let place = node.tip_of(&id).map(|tip| (tip.height, tip.weight));
+                let (height, weight) = place.unwrap_or_default();
+                Self::Accepted { id, height, weight }
             }
             Ok(Accepted::Orphan { .. }) => Self::Orphan,
             Ok(Accepted::Early { .. }) => Self::NotYet,
