@@ -99,8 +99,8 @@ impl RarestList {
         true
     }
 
-    /// Makes room, while the list is made, by giving up the higher keys: so many that the words to come, if they are
-    /// like those that were `seen`, fill three quarters of the list.
+    /// Drops the entries with the highest keys while the list is made. If the remaining words are like those `seen`, they
+    /// fill three quarters of the list.
     fn shrink(&mut self, list: &mut [RarestSlot], seen: usize, words: usize) {
         let entries = self.entries_mut(list);
         let len = entries.len();

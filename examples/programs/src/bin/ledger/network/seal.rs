@@ -46,7 +46,7 @@ impl Daemon {
         }
     }
 
-    /// Returns the header and the body of the next block, or `None` if there is none yet.
+    /// Returns the header and the body of the next block, or `None` while no transaction can be in one.
     fn propose(&mut self, claim: Claim) -> cli::Result<Option<(Header, Vec<u8>)>> {
         let author = self.key.as_ref().map(ledger_core::KeyPair::account).unwrap_or_default();
         let time = self.clock().as_secs().max(self.node.median_time().saturating_add(1));
