@@ -48,7 +48,7 @@ impl<I: Identifier, A: Address> Slot<I, A> {
     /// as two tries take: no other answer is passed on.
     pub(crate) fn set_relay_sent(&mut self, now: Time, patience: Span) {
         let Self::Relay(relay) = self else { return };
-        *self = match (relay.what.clone(), relay.back.last()) {
+        *self = match (&relay.what, relay.back.last()) {
             (Relayed::Question { direct: false, .. }, Some(from)) => Self::Passed {
                 token: relay.token,
                 from: *from,

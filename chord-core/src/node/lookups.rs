@@ -62,9 +62,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
 
     /// Does what the end of the own lookup was awaited for.
     pub(super) fn finish_inner(&mut self) {
-        if self.own.lookup().is_none_or(|lookup| lookup.outcome().is_none()) {
-            return;
-        }
+        let Some(outcome) = self.own.lookup().and_then(Lookup::outcome) else { return };
         let Some(mut lookup) = self.own.take() else { return };
         if let Some(peer) = lookup.take_failed() {
             self.own.0 = Slot::Failed(peer);
@@ -74,16 +72,15 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.core.fix_at = self.core.fix_at.max(soon);
         self.core.probe_at = self.core.probe_at.max(soon);
         let ended = &lookup;
-        match ended.outcome() {
-            Some(outcome) if self.core.state == State::Joining => self.located(ended.at(), outcome),
-            Some(outcome) => match core::mem::take(&mut self.core.own_lookup) {
-                OwnLookup::Probe => self.probed(ended, outcome),
-                OwnLookup::Gap => self.handle_gap(ended),
-                OwnLookup::Check => self.handle_checked(outcome),
-                OwnLookup::Finger => self.handle_finger(ended, outcome),
-                OwnLookup::Twin => self.handle_twin_checked(outcome),
-            },
-            None => {}
+        if self.core.state == State::Joining {
+            return self.located(ended.at(), outcome);
+        }
+        match core::mem::take(&mut self.core.own_lookup) {
+            OwnLookup::Probe => self.probed(ended, outcome),
+            OwnLookup::Gap => self.handle_gap(ended),
+            OwnLookup::Check => self.handle_checked(outcome),
+            OwnLookup::Finger => self.handle_finger(ended, outcome),
+            OwnLookup::Twin => self.handle_twin_checked(outcome),
         }
     }
 
