@@ -90,6 +90,12 @@ impl RarestList {
         self.least = self.least.min(key);
     }
 
+    /// Answers for no key any more. The entries stay until the next list is made.
+    fn give_up(&mut self) {
+        self.ceiling = 0;
+        self.least = u32::MAX;
+    }
+
     /// Adds an entry behind the last one, while the list is made.
     fn push(&mut self, list: &mut [RarestSlot], entry: RarestSlot) -> bool {
         let place = list.get_mut(usize::from(self.end));
@@ -248,10 +254,9 @@ impl State {
         }
     }
 
-    /// Gives up the list: the order of keys changed. Its entries stay until the next one is made.
+    /// Gives up the list: the order of keys changed.
     pub(super) fn discard_rarest(&mut self) {
-        self.rarest_list.ceiling = 0;
-        self.rarest_list.least = u32::MAX;
+        self.rarest_list.give_up();
         // Among few words walks have to pay for the list first.
         self.rarest_list.debt = if self.words() <= FEW_WORDS { 0 } else { u32::MAX };
     }
@@ -273,8 +278,7 @@ impl State {
         if self.words() > FEW_WORDS {
             self.rebuild_rarest(pieces, list);
         } else {
-            self.rarest_list.ceiling = 0;
-            self.rarest_list.least = u32::MAX;
+            self.rarest_list.give_up();
         }
     }
 
