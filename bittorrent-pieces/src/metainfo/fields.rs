@@ -1,7 +1,6 @@
 //! The keys of an info dictionary and of a file that matter, all of them read in one pass.
 
 use super::error::MetainfoError;
-use super::file;
 use crate::bencode::{Entries, Items, Value};
 
 /// What an info dictionary has of version 1 and 2.
@@ -35,7 +34,7 @@ impl<'a> InfoFields<'a> {
         while let Some(key) = entries.pull_key() {
             let field = match key {
                 b"files" => {
-                    fields.files = Some(entries.pull_with(file::split_list));
+                    fields.files = Some(entries.pull_with(split_list));
                     continue;
                 }
                 b"file tree" => &mut fields.tree,
@@ -130,8 +129,43 @@ impl<'a> Path<'a> {
     }
 }
 
+/// Reads the list of files at the front of checked bytes; returns the rest too.
+fn split_list(bytes: &[u8]) -> (FileList<'_>, &[u8]) {
+    let mut total = Ok(0);
+    let walked = Items::walk(bytes, |file| {
+        let (fields, _, rest) = FileFields::split_first(file);
+        total = total.and_then(|total| checked_len(&fields, total));
+        rest
+    });
+    let (value, count, rest) = walked.unwrap_or_else(|| {
+        let (value, rest) = Value::split_first(bytes);
+        (value, 0, rest)
+    });
+    if count == 0 {
+        total = Err(MetainfoError::Content);
+    }
+    (FileList { value, total }, rest)
+}
+
+/// Checks a file; returns the length of the content up to its end.
+fn checked_len(fields: &FileFields<'_>, before: u64) -> Result<u64, MetainfoError> {
+    let path = fields.path();
+    let named = path.is_some() || fields.attributes.contains(&b'p');
+    if !named || path.is_some_and(|path| !path.is_text) {
+        return Err(MetainfoError::Key("path"));
+    }
+    let link = is_symlink(fields.attributes);
+    let len = if link { 0 } else { length_of(fields.length)? };
+    before.checked_add(len).ok_or(MetainfoError::TooLong)
+}
+
 /// Returns the length of a file in bytes, which is required.
 pub(super) fn length_of(length: Option<Value<'_>>) -> Result<u64, MetainfoError> {
     let len = length.and_then(|length| length.as_int()).ok_or(MetainfoError::Key("length"))?;
     u64::try_from(len).map_err(|_| MetainfoError::Length(len))
+}
+
+/// Returns whether the attributes of a file say that it is a symbolic link (BEP 47).
+pub(super) fn is_symlink(attributes: &[u8]) -> bool {
+    attributes.contains(&b'l')
 }

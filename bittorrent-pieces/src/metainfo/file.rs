@@ -1,7 +1,7 @@
 //! The files of a torrent, and the place of the content in them.
 
 use super::error::MetainfoError;
-use super::fields::{FileFields, FileList, InfoFields, length_of};
+use super::fields::{FileFields, InfoFields, is_symlink, length_of};
 use super::tree::{self, DEPTH, Walk};
 use crate::bencode::{Items, Value};
 
@@ -196,10 +196,6 @@ impl<'a> Iterator for Files<'a> {
     }
 }
 
-fn is_symlink(attributes: &[u8]) -> bool {
-    attributes.contains(&b'l')
-}
-
 /// Checks `length` or `files` of an info dictionary; returns the length of the content.
 pub(super) fn check_content(info: &InfoFields<'_>) -> Result<u64, MetainfoError> {
     match (info.length, info.files) {
@@ -207,34 +203,4 @@ pub(super) fn check_content(info: &InfoFields<'_>) -> Result<u64, MetainfoError>
         (None, Some(files)) => files.total,
         _ => Err(MetainfoError::Content),
     }
-}
-
-/// Reads the list of files at the front of checked bytes; returns the rest too.
-pub(super) fn split_list(bytes: &[u8]) -> (FileList<'_>, &[u8]) {
-    let mut total = Ok(0);
-    let walked = Items::walk(bytes, |file| {
-        let (fields, _, rest) = FileFields::split_first(file);
-        total = total.and_then(|total| checked_len(&fields, total));
-        rest
-    });
-    let (value, count, rest) = walked.unwrap_or_else(|| {
-        let (value, rest) = Value::split_first(bytes);
-        (value, 0, rest)
-    });
-    if count == 0 {
-        total = Err(MetainfoError::Content);
-    }
-    (FileList { value, total }, rest)
-}
-
-/// Checks a file; returns the length of the content up to its end.
-fn checked_len(fields: &FileFields<'_>, before: u64) -> Result<u64, MetainfoError> {
-    let path = fields.path();
-    let named = path.is_some() || fields.attributes.contains(&b'p');
-    if !named || path.is_some_and(|path| !path.is_text) {
-        return Err(MetainfoError::Key("path"));
-    }
-    let link = is_symlink(fields.attributes);
-    let len = if link { 0 } else { length_of(fields.length)? };
-    before.checked_add(len).ok_or(MetainfoError::TooLong)
 }

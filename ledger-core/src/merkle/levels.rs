@@ -1,7 +1,6 @@
 //! Hashing a tree level by level, for code that can hash many messages at once.
 
-use super::node::{node, node_message};
-use super::rfc6962::MerkleTree;
+use super::node::{leaf, node, node_message};
 use crate::hash::{Hash, TwoBlocks};
 
 /// The number of pairs that are laid out at once.
@@ -55,11 +54,11 @@ pub trait HashPairs {
         }
     }
 
-    /// Writes the [hash of the leaf](MerkleTree::leaf) with each content to the same position in `hashes`. What exceeds the
+    /// Writes the [hash of the leaf](super::MerkleTree::leaf) with each content to the same position in `hashes`. What exceeds the
     /// shorter slice is left alone.
     fn hash_leaves(&mut self, contents: &[&[u8]], hashes: &mut [Hash]) {
         for (content, hash) in contents.iter().zip(hashes) {
-            *hash = MerkleTree::leaf(content);
+            *hash = leaf(content);
         }
     }
 }

@@ -1,8 +1,9 @@
-//! The hash of an inner node.
+//! The hashes of a leaf and of an inner node.
 
 use crate::hash::{Hash, TwoBlocks};
 
-const NODE: u8 = 0x01; // a leaf begins with 0
+const LEAF: u8 = 0x00; // a node begins with 1, so neither can pass for the other
+const NODE: u8 = 0x01;
 
 /// The 65 bytes of a node and the padding behind them, without the two hashes.
 const NODE_BLOCKS: TwoBlocks = {
@@ -15,6 +16,11 @@ const NODE_BLOCKS: TwoBlocks = {
     [*length_high, *length_low] = 520_u16.to_be_bytes(); // bits
     blocks
 };
+
+/// Returns `SHA-256(0x00 || content)`.
+pub(super) fn leaf(content: &[u8]) -> Hash {
+    Hash::of_parts(&[&[LEAF], content])
+}
 
 /// Returns `SHA-256(0x01 || left || right)`.
 pub(crate) fn node(left: &Hash, right: &Hash) -> Hash {

@@ -2,12 +2,11 @@
 
 use super::error::ProofError;
 use super::head::TreeHead;
-use super::node::node;
+use super::node::{self, node};
 use super::peaks::{Peaks, root_of, root_of_peaks};
 use super::siblings::Siblings;
 use crate::hash::Hash;
 
-const LEAF: u8 = 0x00; // a node begins with 1, so neither can pass for the other
 const MAX_DEPTH: usize = 64;
 
 /// The root of a growing list of leaves, in constant space: 2 KiB.
@@ -103,7 +102,7 @@ impl MerkleTree {
     /// Returns the hash of a leaf with this content.
     #[must_use]
     pub fn leaf(content: &[u8]) -> Hash {
-        Hash::of_parts(&[&[LEAF], content])
+        node::leaf(content)
     }
 
     /// Returns the root over leaf hashes.

@@ -7,11 +7,10 @@ use heapless::{Deque, Vec};
 
 use super::config::DhtConfig;
 use super::event::{AddError, DhtEvent, LookupId};
-use super::items;
 use crate::compact::Family;
 use crate::dht::bloom::BloomFilter;
 use crate::dht::id::NodeId;
-use crate::dht::items::ItemSlot;
+use crate::dht::items::{self, ItemSlot};
 use crate::dht::lookup::{Lookup, LookupSlot, Purpose};
 use crate::dht::peers::StoredPeerSlot;
 use crate::dht::table::{Contact, RouteSlot, RoutingTable};
@@ -287,13 +286,13 @@ impl View<'_> {
         let now = self.core.now;
         let stored = &*self.items;
         let over = |lookup: &Lookup| {
-            let expired = items::is_expired(lookup, stored, now);
+            let expired = is_expired(lookup, stored, now);
             lookup.purpose != Purpose::Nodes && lookup.is_over(expired)
         };
         let slot = self.lookups.iter_mut().find(|slot| slot.0.as_ref().is_some_and(over))?;
         let lookup = slot.0.as_ref()?;
         let event = match lookup.purpose {
-            Purpose::Get(_) | Purpose::Put { .. } => items::finished(lookup),
+            Purpose::Get(_) | Purpose::Put { .. } => item_finished(lookup),
             Purpose::Nodes | Purpose::Peers { .. } => DhtEvent::Finished {
                 lookup: LookupId(lookup.number),
                 torrent: lookup.torrent(),
@@ -337,5 +336,23 @@ impl View<'_> {
             filter.insert(peer.addr.ip());
         }
         (seeds, leechers)
+    }
+}
+
+/// Returns whether the item of a put has expired since: the caller was late.
+pub(super) fn is_expired(lookup: &Lookup, items: &[ItemSlot], now: Duration) -> bool {
+    let puts = matches!(lookup.purpose, Purpose::Put { .. });
+    puts && items::find(items, now, lookup.target).is_none()
+}
+
+/// Returns the event that ends the lookup of an item.
+fn item_finished(lookup: &Lookup) -> DhtEvent {
+    DhtEvent::ItemFinished {
+        lookup: LookupId(lookup.number),
+        target: lookup.target,
+        found: lookup.found,
+        answers: lookup.answers(),
+        stored: lookup.stores(),
+        refused: lookup.refused,
     }
 }

@@ -3,11 +3,11 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::event::{DhtEvent, DhtOutcome, ItemLookupError, LookupId};
+use super::event::{DhtOutcome, ItemLookupError, LookupId};
 use super::inner::{ReplyKind, View};
 use crate::dht::id::NodeId;
 use crate::dht::item::{Item, ItemError, ItemName, MAX_VALUE_LEN, Signed, check_salt};
-use crate::dht::items::{self, ItemSlot, Refusal};
+use crate::dht::items::{self, Refusal};
 use crate::dht::krpc::{
     CAS_MISMATCH, INVALID_SIGNATURE, PROTOCOL_ERROR, Put, Response, SALT_TOO_LONG, SEQ_TOO_LOW,
     SERVER_ERROR, VALUE_TOO_LONG,
@@ -151,22 +151,4 @@ pub(super) fn accept<'a>(lookup: &mut Lookup, response: &Response<'a>) -> DhtOut
     };
     lookup.found = found.saturating_add(1);
     DhtOutcome::Item { lookup: LookupId(lookup.number), value, signed }
-}
-
-/// Returns whether the item of a put has expired since: the caller was late.
-pub(super) fn is_expired(lookup: &Lookup, items: &[ItemSlot], now: Duration) -> bool {
-    let puts = matches!(lookup.purpose, Purpose::Put { .. });
-    puts && items::find(items, now, lookup.target).is_none()
-}
-
-/// Returns the event that ends the lookup of an item.
-pub(super) fn finished(lookup: &Lookup) -> DhtEvent {
-    DhtEvent::ItemFinished {
-        lookup: LookupId(lookup.number),
-        target: lookup.target,
-        found: lookup.found,
-        answers: lookup.answers(),
-        stored: lookup.stores(),
-        refused: lookup.refused,
-    }
 }

@@ -3,13 +3,12 @@
 use core::time::Duration;
 
 use super::event::Transmit;
-use super::inner::{Cause, Core, Pending, QUERIES, Reply, ReplyKind, UNPROVEN, View};
-use super::items;
+use super::inner::{Cause, Core, Pending, QUERIES, Reply, ReplyKind, UNPROVEN, View, is_expired};
 use crate::bencode::WriteError;
 use crate::compact::{CompactPeers, Family};
 use crate::dht::id::NodeId;
 use crate::dht::item::Item;
-use crate::dht::items as stored;
+use crate::dht::items;
 use crate::dht::krpc::{
     Body, CompactNodes, Message, Method, Put, Query, Response, Samples, Values,
 };
@@ -120,7 +119,7 @@ impl View<'_> {
     fn announce(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
         let now = self.core.now;
         let next = self.lookups.iter().filter_map(|slot| slot.0.as_ref()).find_map(|lookup| {
-            let due = lookup.is_settled() && !items::is_expired(lookup, self.items, now);
+            let due = lookup.is_settled() && !is_expired(lookup, self.items, now);
             Some((lookup, lookup.next_announce().filter(|_| due)?))
         });
         let Some((lookup, (to, token))) = next else { return Ok(None) };
@@ -128,7 +127,7 @@ impl View<'_> {
         let target = lookup.target;
         let purpose = lookup.purpose;
         let token = token.as_bytes();
-        let stored = stored::find(self.items, now, target);
+        let stored = items::find(self.items, now, target);
         let (cause, method) = match (&purpose, stored) {
             (Purpose::Put { cas, salt }, Some(stored)) => {
                 let Item { value, signed } = stored.item(salt.as_bytes());
