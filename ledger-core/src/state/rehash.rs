@@ -1,10 +1,11 @@
 //! The root of the trie: each node that has changed is hashed once, in groups of equal distance from the top.
 //!
 //! Many changes are hashed one subtree after the other, each small enough for the cache of the processor. A level of a
-//! subtree is listed before any of its nodes is read, so that the memory can fetch many of them at once.
+//! subtree is listed before any of its nodes is read, so that the memory can fetch many of them at once. The last node of a
+//! level leads to the first one of the level above, so that the levels take no memory of their own.
 
 use super::proof::{empty_root, inner_message};
-use super::slot::{Inner, Link, MAX_DEPTH, Node, Slot, TrieRoot};
+use super::slot::{Inner, Link, Node, Slot, TrieRoot};
 use crate::hash::{Hash, TwoBlocks};
 use crate::merkle::{HashPairs, OneByOne};
 
@@ -15,7 +16,7 @@ const SMALL_GROUP: usize = 4;
 /// The number of changes in a subtree that is hashed at once, on average.
 const SUBTREE_CHANGES: u32 = 64;
 /// The largest number of levels above the subtrees.
-const MAX_LEVELS_ABOVE: usize = 16;
+const MAX_LEVELS_ABOVE: u32 = 16;
 
 /// The trie while it is hashed.
 struct Rehash<'a> {
@@ -87,9 +88,9 @@ impl<'a> Rehash<'a> {
 
     fn run(&mut self, top: Link, changes: u32) -> Hash {
         let levels_above = (changes / SUBTREE_CHANGES).checked_ilog2().unwrap_or(0);
-        match usize::try_from(levels_above) {
-            Ok(0) | Err(_) => self.hash_below(top),
-            Ok(levels_above) => self.hash_all(top, levels_above.min(MAX_LEVELS_ABOVE)),
+        match levels_above {
+            0 => self.hash_below(top),
+            _ => self.hash_all(top, levels_above.min(MAX_LEVELS_ABOVE)),
         }
         let Some(node) = inner(top, self.slots) else { return Hash::ZERO };
         let [left, right] = &node.hashes;
@@ -97,10 +98,8 @@ impl<'a> Rehash<'a> {
     }
 
     /// Hashes all that has changed: the subtrees under the upper levels, then these.
-    fn hash_all(&mut self, top: Link, levels_above: usize) {
-        let mut levels = [Link::NONE; MAX_LEVELS_ABOVE];
-        let levels = levels.get_mut(..levels_above).unwrap_or_default();
-        let mut link = self.list(top, levels);
+    fn hash_all(&mut self, top: Link, levels_above: u32) {
+        let (lowest, mut link) = self.list(top, levels_above);
         while let Some(node) = inner_mut(link, self.slots) {
             let next = core::mem::replace(&mut node.next, Link::NONE);
             self.hash_below(link);
@@ -108,33 +107,35 @@ impl<'a> Rehash<'a> {
             link = next;
         }
         self.flush();
-        self.hash_levels(levels);
+        self.hash_levels(top, lowest);
     }
 
     /// Hashes all that has changed under a node.
     fn hash_below(&mut self, top: Link) {
-        let mut levels = [Link::NONE; MAX_DEPTH];
-        self.list(top, &mut levels);
+        let (lowest, _) = self.list(top, u32::MAX);
         self.flush();
-        self.hash_levels(&levels);
+        self.hash_levels(top, lowest);
     }
 
-    /// Lists the nodes that have changed, from `top` alone in the first level on. Returns the level after the last one.
-    fn list(&mut self, top: Link, levels: &mut [Link]) -> Link {
-        let mut current = top;
-        for level in levels {
-            *level = current;
-            if current == Link::NONE {
-                break;
+    /// Lists the nodes that have changed, in at most this number of levels of which `top` alone is the first. Returns the
+    /// first node of the lowest level, and of the one below it.
+    fn list(&mut self, top: Link, max_levels: u32) -> (Link, Link) {
+        let mut lowest = top;
+        let mut levels = 1_u32;
+        loop {
+            let below = self.list_children(lowest);
+            if levels >= max_levels || below.level_above().is_some() {
+                return (lowest, below);
             }
-            current = self.list_children(current);
+            lowest = below;
+            levels = levels.saturating_add(1);
         }
-        current
     }
 
     /// Lists the changed inner nodes below those of a level, without reading them. The changed leaves join the group.
-    fn list_children(&mut self, mut link: Link) -> Link {
-        let mut below = Link::NONE;
+    fn list_children(&mut self, level: Link) -> Link {
+        let mut below = Link::end_of_level(level);
+        let mut link = level;
         while let Some(node) = inner_mut(link, self.slots) {
             let next = node.next;
             let children = node.children;
@@ -160,14 +161,18 @@ impl<'a> Rehash<'a> {
         below
     }
 
-    /// Hashes the levels below the first, the lowest first.
-    fn hash_levels(&mut self, levels: &[Link]) {
-        for level in levels.iter().skip(1).rev() {
-            let mut link = *level;
-            while let Some(next) = self.push_node(link) {
-                link = next;
-            }
-            self.flush();
+    /// Hashes the levels from the lowest up to the one below `top`.
+    fn hash_levels(&mut self, top: Link, lowest: Link) {
+        let mut link = lowest;
+        while link != top {
+            let Some(next) = self.push_node(link) else { return };
+            link = match next.level_above() {
+                Some(above) => {
+                    self.flush();
+                    above
+                }
+                None => next,
+            };
         }
     }
 

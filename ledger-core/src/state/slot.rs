@@ -35,7 +35,7 @@ pub(super) struct Inner {
     pub(super) hashes: [Hash; 2],
     pub(super) children: [Link; 2], // by the bit at `depth`
     pub(super) parent: Link,        // only while the trie is hashed
-    pub(super) next: Link,          // of the same level, only while the trie is hashed
+    pub(super) next: Link,          // of the same level, or its end; only while the trie is hashed
     pub(super) depth: u8,
     pub(super) stale: u8, // a bit for each hash that is not that of the child
 }
@@ -154,6 +154,16 @@ impl Link {
 
     pub(super) fn inner(index: usize) -> Self {
         Self(u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1))
+    }
+
+    /// Returns what ends a level: it names the first node of the level above.
+    pub(super) const fn end_of_level(above: Self) -> Self {
+        Self(above.0 | Self::LEAF)
+    }
+
+    /// Returns the first node of the level above, if the level ends here.
+    pub(super) const fn level_above(self) -> Option<Self> {
+        if self.0 & Self::LEAF == 0 { None } else { Some(Self(self.0 & !Self::LEAF)) }
     }
 
     #[inline]
