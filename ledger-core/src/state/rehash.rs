@@ -12,7 +12,7 @@ use crate::merkle::{HashPairs, OneByOne};
 /// The number of messages that are hashed together: the lanes of the widest vectors.
 const GROUP: usize = 16;
 /// The same where they are hashed one after the other: more would only take room on the stack.
-const SMALL_GROUP: usize = 4;
+const SMALL_GROUP: usize = 2;
 /// The number of changes in a subtree that is hashed at once, on average.
 const SUBTREE_CHANGES: u32 = 64;
 /// The largest number of levels above the subtrees.
