@@ -20,6 +20,11 @@ pub(super) trait Maintained: Model<State: Clone + Eq + Hash, Action: Copy + Ord>
 
     /// Returns whether a fair run takes an action that is possible again and again, one among these `possible` ones.
     fn must_happen(action: &Self::Action, possible: &Possible<Self::Action>) -> bool;
+
+    /// Returns how many states this one stands for.
+    fn count(&self, _: &Self::State) -> usize {
+        1
+    }
 }
 
 /// What maintenance can do in a state, and to which states that leads.
@@ -36,6 +41,8 @@ pub(super) struct Graph<A> {
     /// Where each state was first reached from.
     parents: Vec<Option<(u32, A)>>,
     pub(super) transitions: usize,
+    /// How many states those of the graph stand for.
+    pub(super) count: usize,
 }
 
 /// Some sets of states.
@@ -69,6 +76,7 @@ impl<A: Copy + Ord> Graph<A> {
             is_ideal: std::vec![],
             parents: std::vec![],
             transitions: 0,
+            count: 0,
         };
         for state in model.init_states() {
             numbers.insert(hash(&state), number(graph.parents.len()));
@@ -78,6 +86,7 @@ impl<A: Copy + Ord> Graph<A> {
         let mut actions = std::vec![];
         while let Some(state) = queue.pop_front() {
             let from = number(graph.ends.len());
+            graph.count += model.count(&state);
             model.actions(&state, &mut actions);
             for action in actions.drain(..) {
                 let Some(next) = model.follow(&state, action) else { continue };

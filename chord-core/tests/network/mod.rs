@@ -47,6 +47,7 @@ pub(crate) struct Net {
     pub(crate) events: Vec<(Duration, u32, Event<Id, u32>)>,
     pub(crate) sent: u64,
     pub(crate) r: usize,
+    pub(crate) fingers: usize,
     pub(crate) config: Config,
 }
 
@@ -70,6 +71,7 @@ impl Net {
             events: vec![],
             sent: 0,
             r,
+            fingers: 16,
             config: Config::default(),
         }
     }
@@ -90,7 +92,8 @@ impl Net {
     }
 
     pub(crate) fn add(&mut self, me: Peer<Id, u32>) -> &mut TestNode {
-        let limits = NodeLimits { successors: self.r, fingers: 16, lookups: 8, contacts: 8 };
+        let limits =
+            NodeLimits { successors: self.r, fingers: self.fingers, lookups: 8, contacts: 8 };
         let mut config = self.config;
         config.seed = self.rng.next_u64();
         let node = Node::new(config, me, NodeVec::new(limits)).unwrap();
