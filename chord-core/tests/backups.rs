@@ -25,9 +25,9 @@ struct Played {
     now: Duration,
     /// Whether node 300 names entries that do not exist.
     lies: bool,
-    /// Who does not answer.
+    /// The nodes that do not answer.
     silent: Vec<u32>,
-    /// Whom the node has asked for a list.
+    /// The nodes that were asked for a list.
     queried: Vec<u32>,
 }
 

@@ -332,6 +332,8 @@ struct Found {
     count: usize,
     /// The shortest way to a state from which no way leads to one ideal ring, or out of such a ring.
     flaw: Option<Vec<Step>>,
+    /// A property that does not always hold, and a shortest way to where it does not.
+    broken: Option<(&'static str, Vec<Step>)>,
     /// How many states a run may come back to for ever that are not one ideal ring.
     recurrent: usize,
     /// How many states are in a part that a fair run may stay in without one ideal ring. Where only the newest messages are on their
@@ -352,6 +354,7 @@ impl<const N: usize> Merging<N> {
         let found = Found {
             states: graph.len(),
             count: graph.count,
+            broken: graph.broken.clone(),
             flaw,
             recurrent: graph.recurrent(),
             stuck: (!self.newest).then(|| graph.stuck(Self::must_happen)),
@@ -390,8 +393,8 @@ impl<const N: usize> Merging<N> {
 
     /// Explores everything; panics if there is a flaw.
     fn becomes_one(&self) -> Found {
-        self.checker().spawn_bfs().join().assert_properties();
         let found = self.explore();
+        assert_eq!(found.broken, None);
         assert!(found.flaw.is_none() && found.recurrent == 0);
         found
     }
@@ -435,6 +438,7 @@ fn two_rings_of_two_with_two_successors_become_one() {
 
 /// With and without rotation the same states are reached.
 #[test]
+#[ignore = "large: .ci/nightly.d/chord-model.sh"]
 fn rotations_stand_for_all_states() {
     let model = Merging::<3>::new(LONE, 1, Mutation::None);
     let model = Merging { newest: true, ..model };
