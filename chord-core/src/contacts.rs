@@ -11,6 +11,8 @@ const MOST_FAILURES_NAMED: u8 = 2;
 const MOST_FAILURES_LOST: u8 = 120;
 /// Peers that have never answered take at most one slot of this many.
 const NAMED_SHARE: usize = 4;
+/// Backups take at most one slot of this many.
+const BACKUP_SHARE: usize = 4;
 
 /// Room for one remembered peer.
 ///
@@ -41,6 +43,8 @@ pub(crate) enum Kind {
     Named,
     /// It has answered.
     Witness,
+    /// It has answered, and stands in the successor list behind the first entry, or did when it answered.
+    Backup,
     /// It has answered, and was taken for dead later because of its silence.
     Lost,
     /// The application has named it.
@@ -56,7 +60,7 @@ impl<I, A> ContactSlot<I, A> {
     /// Returns whether it has not answered for a while, or never.
     fn is_silent(&self) -> bool {
         match self.kind {
-            Kind::Empty | Kind::Witness => false,
+            Kind::Empty | Kind::Witness | Kind::Backup => false,
             Kind::Named | Kind::Lost => true,
             Kind::Seed => self.failures > 0,
         }
@@ -66,7 +70,7 @@ impl<I, A> ContactSlot<I, A> {
 /// Remembers a peer. A peer that has never answered takes free slots only, and few of them. In a full table a lost
 /// peer or a seed takes the place of a peer that has never answered, or else of one that is not lost, or else, every
 /// second time, of the lost one that is nearest to it on the ring. So the lost ones are a sample of the whole ring
-/// and of the whole time.
+/// and of the whole time. A backup gives way to a seed only, if there is nobody else.
 pub(crate) fn remember<I: Identifier, A: Address>(
     slots: &mut [ContactSlot<I, A>],
     peer: Peer<I, A>,
@@ -77,8 +81,12 @@ pub(crate) fn remember<I: Identifier, A: Address>(
         slot.kind != Kind::Empty && slot.peer.address == peer.address
     };
     if let Some(slot) = slots.iter_mut().find(known) {
-        let silent_now = kind == Kind::Named && slot.kind == Kind::Witness;
-        slot.kind = if silent_now { Kind::Lost } else { slot.kind.max(kind) };
+        let answered = matches!(slot.kind, Kind::Witness | Kind::Backup);
+        slot.kind = match kind {
+            Kind::Named if answered => Kind::Lost,           // silent now
+            Kind::Backup if slot.kind == Kind::Lost => kind, // answers again
+            _ => slot.kind.max(kind),
+        };
         if kind != Kind::Named {
             slot.peer = peer;
         }
@@ -89,6 +97,51 @@ pub(crate) fn remember<I: Identifier, A: Address>(
     if let Some(slot) = at.and_then(|at| slots.get_mut(at)) {
         *slot = new;
     }
+}
+
+/// Keeps an entry of the successor list that has answered. Backups take a quarter of the slots. One of them, chosen at random, gives
+/// way to another peer only when that one has answered.
+pub(crate) fn keep_backup<I: Identifier, A: Address>(
+    slots: &mut [ContactSlot<I, A>],
+    peer: Peer<I, A>,
+    rng: &mut Rng,
+) {
+    let room = slots.len() / BACKUP_SHARE;
+    let mut seeds = slots.iter().filter(|slot| slot.kind == Kind::Seed);
+    if room == 0 || seeds.any(|seed| seed.peer.address == peer.address) {
+        return remember(slots, peer, Kind::Witness, rng);
+    }
+    let other = |slot: &&mut ContactSlot<I, A>| {
+        slot.kind == Kind::Backup && slot.peer.address != peer.address
+    };
+    let others = slots.iter_mut().filter(other).count();
+    if others >= room {
+        let turn = rng.below(u64::try_from(others).unwrap_or(1));
+        let turn = usize::try_from(turn).unwrap_or(0);
+        slots.iter_mut().filter(other).skip(turn).take(1).for_each(|it| it.kind = Kind::Witness);
+    }
+    remember(slots, peer, Kind::Backup, rng);
+}
+
+/// Returns the backup that follows `me` most closely.
+pub(crate) fn nearest_backup<I: Identifier, A: Address>(
+    slots: &[ContactSlot<I, A>],
+    me: Peer<I, A>,
+) -> Option<Peer<I, A>> {
+    let backups = slots.iter().filter(|slot| slot.kind == Kind::Backup).map(|slot| slot.peer);
+    let others = backups.filter(|peer| peer.id != me.id && peer.address != me.address);
+    others.min_by_key(|peer| me.id.distance(peer.id))
+}
+
+/// Returns the seed whose turn it is after the one at `address`; `None` if there is no other one.
+pub(crate) fn next_seed<I: Identifier, A: Address>(
+    slots: &[ContactSlot<I, A>],
+    address: A,
+) -> Option<Peer<I, A>> {
+    let at = slots.iter().position(|slot| slot.peer.address == address).unwrap_or(0);
+    let turns = slots.iter().cycle().skip(at).take(slots.len());
+    let other = |slot: &&ContactSlot<I, A>| slot.kind == Kind::Seed && slot.peer.address != address;
+    turns.into_iter().find(other).map(|slot| slot.peer)
 }
 
 /// Returns the position of the slot for a new peer of this kind.
@@ -119,12 +172,13 @@ fn place<I: Identifier, A: Address>(
     if let Some((_, at)) = witnesses.map(|(at, _)| (rng.next_u64(), at)).min() {
         return Some(at);
     }
-    if kind == Kind::Lost && rng.below(2) == 0 {
+    if kind == Kind::Backup || (kind == Kind::Lost && rng.below(2) == 0) {
         return None;
     }
     let apart = |other: I| other.distance(peer.id).min(peer.id.distance(other));
     let lost = all().filter(|(_, slot)| slot.kind == Kind::Lost);
-    lost.min_by_key(|(_, slot)| apart(slot.peer.id)).map(|(at, _)| at)
+    let nearest = lost.min_by_key(|(_, slot)| apart(slot.peer.id)).map(|(at, _)| at);
+    nearest.or_else(|| slots.iter().position(of(Kind::Backup)).filter(|_| kind == Kind::Seed))
 }
 
 /// Returns the peer whose turn it is, and where the next turn starts. Where `seeds` is set, a silent seed comes first.
@@ -162,7 +216,7 @@ pub(crate) fn failed<I: Identifier, A: Address>(
             Kind::Named if slot.failures > MOST_FAILURES_NAMED && !alone => {
                 *slot = ContactSlot::EMPTY;
             }
-            Kind::Witness => slot.kind = Kind::Lost,
+            Kind::Witness | Kind::Backup => slot.kind = Kind::Lost,
             _ => {}
         }
     }

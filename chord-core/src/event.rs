@@ -143,7 +143,7 @@ pub enum Event<I, A> {
 pub enum JoinFailure {
     /// The contact is silent, or no member of a ring, or the ring kept changing at this place.
     NoRing,
-    /// The ring has a member with this identifier, perhaps a former life of this node.
+    /// The ring has a member with this identifier, perhaps a former life of this node. Two nodes have named it, or it has answered itself.
     IdentifierTaken,
 }
 

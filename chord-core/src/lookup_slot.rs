@@ -122,6 +122,44 @@ impl<I, A> LookupSlot<I, A> {
     }
 }
 
+/// The slot for lookups of the node itself. [`Node::new`](crate::Node::new) refuses a storage without one.
+pub(crate) struct OwnSlot<'a, I, A>(pub(crate) Option<&'a mut LookupSlot<I, A>>);
+
+impl<I, A> OwnSlot<'_, I, A> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.as_ref().is_none_or(|slot| slot.is_empty())
+    }
+
+    pub(crate) fn lookup(&self) -> Option<&Lookup<I, A>> {
+        self.0.as_ref()?.lookup()
+    }
+
+    pub(crate) fn lookup_mut(&mut self) -> Option<&mut Lookup<I, A>> {
+        self.0.as_mut()?.lookup_mut()
+    }
+
+    pub(crate) fn put(&mut self, lookup: Lookup<I, A>) {
+        if let Some(slot) = &mut self.0 {
+            slot.put(lookup);
+        }
+    }
+
+    pub(crate) fn take(&mut self) -> Option<Lookup<I, A>> {
+        self.0.as_mut()?.take()
+    }
+
+    pub(crate) fn take_failed(&mut self) -> Option<Peer<I, A>> {
+        self.0.as_mut()?.take_failed()
+    }
+
+    /// Frees the slot. A peer that was found dead stays in it until it is reported.
+    pub(crate) fn clear(&mut self, failed: Option<Peer<I, A>>) {
+        if let Some(slot) = &mut self.0 {
+            slot.0 = failed.map_or(Slot::Empty, Slot::Failed);
+        }
+    }
+}
+
 impl<I: Identifier, A: Address> LookupSlot<I, A> {
     pub(crate) fn deadline(&self) -> Time {
         match &self.0 {

@@ -223,7 +223,7 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
 
     /// Avoids a node from now on. In a full list the one gives way that is farthest from the key: nodes that are near it are
     /// still to be named.
-    pub(super) fn shun(&mut self, id: I) {
+    pub(crate) fn shun(&mut self, id: I) {
         if self.avoid.contains(&id) {
             return;
         }

@@ -87,6 +87,18 @@ pub(crate) enum Outcome<I, A> {
     Failed(LookupFailure),
 }
 
+/// What is left of a lookup that has ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ended<I, A> {
+    /// Where the way started.
+    pub(crate) origin: Peer<I, A>,
+    /// The node that named the owner: the predecessor of the key.
+    pub(crate) at: Peer<I, A>,
+    /// How long the last answer took, in milliseconds; `u16::MAX` if that is not known.
+    pub(crate) round_trip: u16,
+    pub(crate) outcome: Outcome<I, A>,
+}
+
 /// A question that a lookup has to send.
 pub(crate) struct Question<I, A> {
     pub(crate) to: A,
@@ -199,11 +211,6 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         self.style != Style::Iterative
     }
 
-    /// Returns how long the last answer took, in milliseconds; `u16::MAX` if that is not known.
-    pub(crate) fn round_trip(&self) -> u16 {
-        self.round_trip
-    }
-
     pub(crate) fn key(&self) -> I {
         self.key
     }
@@ -216,9 +223,9 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         }
     }
 
-    /// Returns the node that named the owner: the predecessor of the key.
-    pub(crate) fn at(&self) -> Peer<I, A> {
-        self.at
+    pub(crate) fn ended(&self) -> Option<Ended<I, A>> {
+        let outcome = self.outcome()?;
+        Some(Ended { origin: self.origin, at: self.at, round_trip: self.round_trip, outcome })
     }
 
     pub(crate) fn origin(&self) -> Peer<I, A> {

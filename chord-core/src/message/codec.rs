@@ -1,14 +1,11 @@
 //! The messages as postcard spells them: the kind as a varint of one byte, tokens as four bytes in
 //! network order, identifiers and addresses as their own bytes, lists behind a byte that counts.
-
-use core::fmt;
-use core::marker::PhantomData;
+//!
+//! They are read by hand: a value that passes through the layers of a deserializer is on the stack once for each of them.
 
 use postcard::ser_flavors::Slice;
-use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::ser::{Error as _, SerializeTuple};
-use serde::{Deserialize, Serialize};
-use serde::{Deserializer, Serializer};
+use serde::{Serialize, Serializer};
 
 use super::kinds::{AVOIDED, LAST_KIND, Message, UNPADDED, VERSION, WAY_BACK};
 use crate::error::{BufferTooSmall, DecodeError};
@@ -18,9 +15,22 @@ use crate::peer::Peer;
 use crate::successors::MAX_SUCCESSORS;
 use crate::wire::{Address, Wire};
 
-/// The numbers of the questions that carry a padding.
+/// The numbers of the kinds.
 const PING: u8 = 0;
+const PONG: u8 = 1;
 const QUERY: u8 = 2;
+const STATE: u8 = 3;
+const BUSY: u8 = 4;
+const ABSENT: u8 = 5;
+const NOTIFY: u8 = 6;
+const FIND: u8 = 7;
+const CLOSER: u8 = 8;
+const OWNER: u8 = 9;
+const LEAVE: u8 = 10;
+const ROUTE: u8 = 11;
+const FOUND: u8 = 12;
+const NUDGE: u8 = LAST_KIND;
+
 /// The longest identifier or address.
 const LONGEST: usize = 32;
 
@@ -37,14 +47,73 @@ impl<I: Identifier, A: Address> Message<I, A> {
             [VERSION, kind, ..] => return Err(DecodeError::Kind(kind)),
             [version, ..] => return Err(DecodeError::Version(version)),
         };
-        if matches!(kind, PING | QUERY) {
-            return Self::read_question(kind, bytes);
+        let reader = Reader { kind, rest: bytes.get(2..).unwrap_or_default() };
+        match kind {
+            PING | QUERY => Self::read_question(kind, bytes),
+            STATE => Self::read_state(reader),
+            FIND => Self::read_find(reader),
+            ROUTE | FOUND => Self::read_passed_on(reader),
+            _ => Self::read_short(reader),
         }
-        let body = bytes.get(1..).unwrap_or_default();
-        from_bytes(body).map_err(|error| match error {
-            postcard::Error::DeserializeUnexpectedEnd => DecodeError::Incomplete { needed: 1 },
-            _ => DecodeError::Malformed(kind),
-        })
+    }
+
+    #[inline(never)] // lists are large, so each kind that has one has a stack of its own
+    fn read_state(reader: Reader<'_>) -> Result<(Self, &[u8]), DecodeError> {
+        let mut reader = reader;
+        let token = reader.value()?;
+        let id = reader.value()?;
+        let predecessor = reader.peer()?;
+        let mut successors = List::new();
+        reader.fill(&mut successors, Reader::peer)?;
+        Ok((Self::State { token, id, predecessor, successors }, reader.rest))
+    }
+
+    #[inline(never)] // see `read_state`
+    fn read_find(reader: Reader<'_>) -> Result<(Self, &[u8]), DecodeError> {
+        let mut reader = reader;
+        let token = reader.value()?;
+        let key = reader.value()?;
+        let mut avoid = List::new();
+        reader.fill(&mut avoid, Reader::value)?;
+        Ok((Self::Find { token, key, avoid }, reader.rest))
+    }
+
+    #[inline(never)] // see `read_state`
+    fn read_passed_on(reader: Reader<'_>) -> Result<(Self, &[u8]), DecodeError> {
+        let mut reader = reader;
+        let token = reader.value()?;
+        let mut back = List::new();
+        if reader.kind == ROUTE {
+            let key = reader.value()?;
+            let hops = reader.byte()?;
+            let direct = reader.flag()?;
+            reader.fill(&mut back, Reader::value)?;
+            return Ok((Self::Route { token, key, hops, direct, back }, reader.rest));
+        }
+        let id = reader.value()?;
+        let peer = reader.peer()?;
+        let hops = reader.byte()?;
+        reader.fill(&mut back, Reader::value)?;
+        Ok((Self::Found { token, id, peer, hops, back }, reader.rest))
+    }
+
+    #[inline(never)] // see `read_state`
+    fn read_short(reader: Reader<'_>) -> Result<(Self, &[u8]), DecodeError> {
+        let mut reader = reader;
+        let has_token = !matches!(reader.kind, NOTIFY | LEAVE | NUDGE);
+        let token = if has_token { reader.value()? } else { 0 };
+        let message = match reader.kind {
+            NOTIFY => Self::Notify { id: reader.value()? },
+            LEAVE => Self::Leave { id: reader.value()? },
+            NUDGE => Self::Nudge { id: reader.value()? },
+            BUSY => Self::Busy { token },
+            ABSENT => Self::Absent { token },
+            PONG => Self::Pong { token, id: reader.value()? },
+            CLOSER => Self::Closer { token, id: reader.value()?, peer: reader.peer()? },
+            OWNER => Self::Owner { token, id: reader.value()?, peer: reader.peer()? },
+            kind => return Err(DecodeError::Kind(kind)),
+        };
+        Ok((message, reader.rest))
     }
 
     /// Writes the message to the front of `out` and returns its length.
@@ -102,10 +171,55 @@ fn write_question(kind: u8, token: u32, out: &mut [u8]) {
     zeros.fill(0);
 }
 
-fn from_bytes<I: Identifier, A: Address>(bytes: &[u8]) -> postcard::Result<(Message<I, A>, &[u8])> {
-    let mut deserializer = postcard::Deserializer::from_bytes(bytes);
-    let message = Mirror::deserialize(&mut deserializer)?;
-    Ok((message, deserializer.finalize()?))
+/// Reads the fields of a message in their order.
+struct Reader<'a> {
+    kind: u8,
+    rest: &'a [u8],
+}
+
+impl Reader<'_> {
+    fn value<T: Wire>(&mut self) -> Result<T, DecodeError> {
+        let split = self.rest.split_at_checked(T::LEN);
+        let (bytes, rest) = split.ok_or(DecodeError::Incomplete { needed: 1 })?;
+        self.rest = rest;
+        T::read(bytes).ok_or(DecodeError::Malformed(self.kind))
+    }
+
+    fn byte(&mut self) -> Result<u8, DecodeError> {
+        let split = self.rest.split_first();
+        let (byte, rest) = split.ok_or(DecodeError::Incomplete { needed: 1 })?;
+        self.rest = rest;
+        Ok(*byte)
+    }
+
+    fn flag(&mut self) -> Result<bool, DecodeError> {
+        match self.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(DecodeError::Malformed(self.kind)),
+        }
+    }
+
+    /// Reads an identifier, then an address.
+    fn peer<I: Identifier, A: Address>(&mut self) -> Result<Peer<I, A>, DecodeError> {
+        Ok(Peer { id: self.value()?, address: self.value()? })
+    }
+
+    /// Reads a list: a count that its capacity bounds, then its items.
+    fn fill<T, const N: usize>(
+        &mut self,
+        list: &mut List<T, N>,
+        item: impl Fn(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<(), DecodeError> {
+        let count = self.byte()?;
+        if usize::from(count) > N {
+            return Err(DecodeError::Malformed(self.kind));
+        }
+        for _ in 0..count {
+            list.push(item(self)?).map_err(|_| DecodeError::Malformed(self.kind))?;
+        }
+        Ok(())
+    }
 }
 
 fn to_slice<I: Identifier, A: Address>(
@@ -118,102 +232,102 @@ fn to_slice<I: Identifier, A: Address>(
     Mirror::serialize(message, &mut serializer)
 }
 
-/// [`Message`] again, so that no serde type shows in the public one. PING and QUERY, the most frequent ones, are read and
+/// [`Message`] again, so that no serde type shows in the public one. PING and QUERY, the most frequent ones, are
 /// written without it.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(remote = "Message", bound = "I: Identifier, A: Address")]
 enum Mirror<I, A> {
     Ping {
-        #[serde(with = "raw")]
+        #[serde(serialize_with = "write_value")]
         token: u32,
         #[serde(skip)]
         padding: u16,
     },
     Pong {
-        #[serde(with = "raw")]
+        #[serde(serialize_with = "write_value")]
         token: u32,
-        #[serde(with = "raw")]
+        #[serde(serialize_with = "write_value")]
         id: I,
     },
     Query {
-        #[serde(with = "raw")]
+        #[serde(serialize_with = "write_value")]
         token: u32,
         #[serde(skip)]
         padding: u16,
     },
     State {
-        #[serde(with = "raw")]
+        #[serde(serialize_with = "write_value")]
         token: u32,
-        #[serde(with = "raw")]
+        #[serde(serialize_with = "write_value")]
         id: I,
-        #[serde(with = "peer")]
+        #[serde(serialize_with = "write_peer")]
         predecessor: Peer<I, A>,
-        #[serde(with = "peers")]
+        #[serde(serialize_with = "write_peers")]
         successors: List<Peer<I, A>, MAX_SUCCESSORS>,
     },
     Busy {
-        #[serde(with = "raw")]
+        #[serde(serialize_with = "write_value")]
         token: u32,
     },
     Absent {
-        #[serde(with = "raw")]
+        #[serde(serialize_with = "write_value")]
         token: u32,
     },
     Notify {
-        #[serde(with = "raw")]
+        #[serde(serialize_with = "write_value")]
         id: I,
     },
     Find {
-        #[serde(with = "raw")]
+        #[serde(serialize_with = "write_value")]
         token: u32,
-        #[serde(with = "raw")]
+        #[serde(serialize_with = "write_value")]
         key: I,
-        #[serde(with = "ids")]
+        #[serde(serialize_with = "write_values")]
         avoid: List<I, AVOIDED>,
     },
     Closer {
-        #[serde(with = "raw")]
+        #[serde(serialize_with = "write_value")]
         token: u32,
-        #[serde(with = "raw")]
+        #[serde(serialize_with = "write_value")]
         id: I,
-        #[serde(with = "peer")]
+        #[serde(serialize_with = "write_peer")]
         peer: Peer<I, A>,
     },
     Owner {
-        #[serde(with = "raw")]
+        #[serde(serialize_with = "write_value")]
         token: u32,
-        #[serde(with = "raw")]
+        #[serde(serialize_with = "write_value")]
         id: I,
-        #[serde(with = "peer")]
+        #[serde(serialize_with = "write_peer")]
         peer: Peer<I, A>,
     },
     Leave {
-        #[serde(with = "raw")]
+        #[serde(serialize_with = "write_value")]
         id: I,
     },
     Route {
-        #[serde(with = "raw")]
+        #[serde(serialize_with = "write_value")]
         token: u32,
-        #[serde(with = "raw")]
+        #[serde(serialize_with = "write_value")]
         key: I,
         hops: u8,
         direct: bool,
-        #[serde(with = "way")]
+        #[serde(serialize_with = "write_values")]
         back: List<A, WAY_BACK>,
     },
     Found {
-        #[serde(with = "raw")]
+        #[serde(serialize_with = "write_value")]
         token: u32,
-        #[serde(with = "raw")]
+        #[serde(serialize_with = "write_value")]
         id: I,
-        #[serde(with = "peer")]
+        #[serde(serialize_with = "write_peer")]
         peer: Peer<I, A>,
         hops: u8,
-        #[serde(with = "way")]
+        #[serde(serialize_with = "write_values")]
         back: List<A, WAY_BACK>,
     },
     Nudge {
-        #[serde(with = "raw")]
+        #[serde(serialize_with = "write_value")]
         id: I,
     },
 }
@@ -235,105 +349,12 @@ impl<T: Wire> Serialize for Raw<T> {
     }
 }
 
-impl<'de, T: Wire> Deserialize<'de> for Raw<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Bytes<T>(PhantomData<T>);
-
-        impl<'de, T: Wire> Visitor<'de> for Bytes<T> {
-            type Value = T;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{} bytes", T::LEN)
-            }
-
-            fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<T, S::Error> {
-                let mut scratch = [0u8; LONGEST];
-                let refused = || S::Error::custom("no such value");
-                let bytes = scratch.get_mut(..T::LEN).ok_or_else(refused)?;
-                for byte in &mut *bytes {
-                    *byte = seq.next_element()?.ok_or_else(refused)?;
-                }
-                T::read(bytes).ok_or_else(refused)
-            }
-        }
-
-        deserializer.deserialize_tuple(T::LEN, Bytes(PhantomData)).map(Self)
-    }
-}
-
-/// What a value is read as.
-trait StandsFor<T> {
-    fn value(self) -> T;
-}
-
-impl<T> StandsFor<T> for Raw<T> {
-    fn value(self) -> T {
-        self.0
-    }
-}
-
-impl<I, A> StandsFor<Peer<I, A>> for Both<I, A> {
-    fn value(self) -> Peer<I, A> {
-        self.0
-    }
-}
-
 /// A peer: its identifier, then its address.
 struct Both<I, A>(Peer<I, A>);
 
 impl<I: Identifier, A: Address> Serialize for Both<I, A> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         (Raw(self.0.id), Raw(self.0.address)).serialize(serializer)
-    }
-}
-
-impl<'de, I: Identifier, A: Address> Deserialize<'de> for Both<I, A> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (Raw(id), Raw(address)) = Deserialize::deserialize(deserializer)?;
-        Ok(Self(Peer { id, address }))
-    }
-}
-
-/// A list: a count that its capacity bounds, then its items, each read as a `W`.
-struct Items<T, W, const N: usize>(List<T, N>, PhantomData<W>);
-
-impl<'de, T, W, const N: usize> Deserialize<'de> for Items<T, W, N>
-where
-    W: Deserialize<'de> + StandsFor<T>,
-{
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Each<T, W, const N: usize>(PhantomData<(T, W)>);
-
-        impl<'de, T, W, const N: usize> Visitor<'de> for Each<T, W, N>
-        where
-            W: Deserialize<'de> + StandsFor<T>,
-        {
-            type Value = List<T, N>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "at most {N} items")
-            }
-
-            fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Self::Value, S::Error> {
-                let refused = || S::Error::custom("too many items");
-                let count: u8 = seq.next_element()?.ok_or_else(refused)?;
-                if usize::from(count) > N {
-                    return Err(refused());
-                }
-                let mut list = List::new();
-                for _ in 0..count {
-                    let item: W = seq.next_element()?.ok_or_else(refused)?;
-                    list.push(item.value()).map_err(|_| refused())?;
-                }
-                Ok(list)
-            }
-        }
-
-        // A tuple of the longest list's length: postcard spells no length of its own for it.
-        let each: Each<_, W, N> = Each(PhantomData);
-        deserializer
-            .deserialize_tuple(N.saturating_add(1), each)
-            .map(|list| Self(list, PhantomData))
     }
 }
 
@@ -350,51 +371,24 @@ fn serialize_items<S: Serializer, T: Serialize>(
     tuple.end()
 }
 
-/// Makes a module that `#[serde(with = ..)]` takes: how to write a value, and how to read the
-/// wrapper that stands for it.
-macro_rules! with {
-    (
-        $name:ident<$($param:ident: $bound:ident),*>($type:ty),
-        $value:ident => $write:expr,
-        $wrap:ty => $read:expr
-    ) => {
-        mod $name {
-            use super::*;
-
-            pub(super) fn serialize<S: Serializer, $($param: $bound),*>(
-                $value: &$type,
-                serializer: S,
-            ) -> Result<S::Ok, S::Error> {
-                ($write)(serializer)
-            }
-
-            pub(super) fn deserialize<'de, D: Deserializer<'de>, $($param: $bound),*>(
-                deserializer: D,
-            ) -> Result<$type, D::Error> {
-                <$wrap>::deserialize(deserializer).map($read)
-            }
-        }
-    };
+fn write_value<T: Wire, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    Raw(*value).serialize(serializer)
 }
 
-with!(raw<T: Wire>(T), value => |s| Raw(*value).serialize(s), Raw<T> => |raw| raw.0);
-with!(
-    peer<I: Identifier, A: Address>(Peer<I, A>),
-    value => |s| Both(*value).serialize(s),
-    Both<I, A> => |both| both.0
-);
-with!(
-    ids<I: Identifier>(List<I, AVOIDED>),
-    value => |s| serialize_items(value.iter().map(|id| Raw(*id)), s),
-    Items<I, Raw<I>, AVOIDED> => |items| items.0
-);
-with!(
-    way<A: Address>(List<A, WAY_BACK>),
-    value => |s| serialize_items(value.iter().map(|address| Raw(*address)), s),
-    Items<A, Raw<A>, WAY_BACK> => |items| items.0
-);
-with!(
-    peers<I: Identifier, A: Address>(List<Peer<I, A>, MAX_SUCCESSORS>),
-    value => |s| serialize_items(value.iter().map(|peer| Both(*peer)), s),
-    Items<Peer<I, A>, Both<I, A>, MAX_SUCCESSORS> => |items| items.0
-);
+fn write_peer<I: Identifier, A: Address, S: Serializer>(
+    peer: &Peer<I, A>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    Both(*peer).serialize(serializer)
+}
+
+fn write_peers<I: Identifier, A: Address, S: Serializer>(
+    peers: &[Peer<I, A>],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serialize_items(peers.iter().map(|peer| Both(*peer)), serializer)
+}
+
+fn write_values<T: Wire, S: Serializer>(values: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    serialize_items(values.iter().map(|value| Raw(*value)), serializer)
+}

@@ -10,7 +10,7 @@ use crate::contacts::ContactSlot;
 use crate::fingers::{FingerSlot, FingerTable};
 use crate::id::{Identifier, KeyRange};
 use crate::list::List;
-use crate::lookup_slot::LookupSlot;
+use crate::lookup_slot::{LookupSlot, OwnSlot};
 use crate::peer::Peer;
 use crate::request::Request;
 use crate::rng::Rng;
@@ -125,9 +125,11 @@ impl Unverified {
 /// What the own lookup of a member is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(super) enum OwnLookup {
-    /// A finger is refreshed.
+    /// A finger is refreshed, or a joining node looks for its place.
     #[default]
     Finger,
+    /// A backup of the successor list is asked for a sign of life.
+    Backup,
     /// A peer is asked for a sign of life before it is recorded, or because another one was named in its place.
     Check,
     /// A remembered peer is probed.
@@ -135,8 +137,10 @@ pub(super) enum OwnLookup {
     /// A node between this one and its unverified successor is looked for.
     Gap,
     /// The successor prefers a node that has the identifier of this one: a third node is asked whether there is such a one, and that
-    /// one for a sign of life.
+    /// one for a sign of life. A joining node asks the other one for a sign of life.
     Twin,
+    /// A joining node looks for its place once more, around the node that has named another one with its identifier.
+    SecondWay,
 }
 
 /// A query that has yet to be answered.
@@ -189,7 +193,7 @@ pub(super) struct NodeMut<'a, I, A> {
     pub(super) core: &'a mut Core<I, A>,
     pub(super) table: Table<'a, I, A>,
     /// The node's own lookup: for its place while it joins, for a finger later.
-    pub(super) own: &'a mut LookupSlot<I, A>,
+    pub(super) own: OwnSlot<'a, I, A>,
     pub(super) contacts: &'a mut [ContactSlot<I, A>],
 }
 
@@ -251,10 +255,9 @@ impl<I: Identifier, A: Address> Core<I, A> {
         parts: NodeParts<'_, I, A>,
         call: impl FnOnce(&mut NodeMut<'_, I, A>, &mut [LookupSlot<I, A>]) -> R,
     ) -> R {
-        let mut none = LookupSlot::EMPTY;
         let (own, lookups) = match parts.lookups {
-            [own, lookups @ ..] => (own, lookups),
-            [] => (&mut none, <&mut [_]>::default()), // refused by `Node::new`
+            [own, lookups @ ..] => (OwnSlot(Some(own)), lookups),
+            [] => (OwnSlot(None), <&mut [_]>::default()), // refused by `Node::new`
         };
         let id = self.me.id;
         let table = RoutingTable {

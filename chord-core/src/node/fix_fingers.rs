@@ -1,10 +1,10 @@
 //! How a node refreshes its fingers: each is the owner of a key, found by a lookup of the node itself.
 
 use super::data::{NodeMut, OwnLookup};
-use crate::contacts::Kind;
+use crate::contacts::{self, Kind};
 use crate::event::LookupId;
 use crate::id::Identifier;
-use crate::lookup::{Lookup, Next, Outcome};
+use crate::lookup::{Ended, Lookup, Next, Outcome};
 use crate::peer::Peer;
 use crate::wire::Address;
 
@@ -22,6 +22,10 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         if self.core.finger <= 1 {
             self.table.fingers.set(1, successor);
             self.core.finger = self.table.fingers.beyond(successor.id);
+            if let Some(backup) = self.next_backup() {
+                self.core.fix_at = self.core.fix_at.min(self.after(self.core.settings.patience));
+                return self.check_as(backup, OwnLookup::Backup);
+            }
         }
         if u32::from(self.core.finger) > I::BITS {
             self.core.finger = 1;
@@ -32,11 +36,16 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             let bits = u32::from(self.core.finger.saturating_sub(1));
             key = self.inside(key, bits);
         }
+        self.refresh(key);
+        self.finish_inner();
+    }
+
+    #[inline(never)] // the caller's stack is deep
+    fn refresh(&mut self, key: I) {
         let mut lookup = Lookup::new(LookupId(0), key, self.core.me);
         lookup.set_confirm(self.core.settings.proximity()); // for the round trip
         self.advance(&mut lookup, Next::OwnTable);
         self.put_own(lookup);
-        self.finish_inner();
     }
 
     /// Returns a random one of the 2^`bits` identifiers from `start` on.
@@ -57,17 +66,17 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
 
     /// A lookup for a finger has ended. Nothing is recorded or displaced before the peer that it concerns has
     /// answered: one node that is wrong or lies could empty the table.
-    pub(super) fn handle_finger(&mut self, lookup: &Lookup<I, A>, outcome: Outcome<I, A>) {
-        if lookup.at() != self.core.me {
-            self.remember(lookup.at(), Kind::Witness); // it has answered; the owner it names perhaps never
+    pub(super) fn handle_finger(&mut self, ended: &Ended<I, A>) {
+        if ended.at != self.core.me {
+            self.remember(ended.at, Kind::Witness); // it has answered; the owner it names perhaps never
         }
-        let Outcome::Owner(owner) = outcome else {
+        let Outcome::Owner(owner) = ended.outcome else {
             self.core.finger = self.core.finger.saturating_add(1); // its turn comes again
             return;
         };
         let known = self.table.fingers.finger(self.core.finger.into());
         if self.core.settings.proximity() {
-            self.table.fingers.offer(owner, lookup.round_trip());
+            self.table.fingers.offer(owner, ended.round_trip);
             self.pass_finger(owner);
         } else if owner.id == self.core.me.id && known.is_none() {
             self.pass_finger(owner); // no node is farther away
@@ -93,6 +102,25 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.core.finger = if beyond < next { 1 } else { beyond }; // smaller: it came round to this node
     }
 
+    /// Returns an entry of the successor list behind the first one, chosen at random: once in a turn of the fingers one of
+    /// them is asked for a sign of life.
+    fn next_backup(&mut self) -> Option<Peer<I, A>> {
+        let backups = self.table.successors.as_slice().get(1..)?;
+        if backups.is_empty() || self.contacts.is_empty() {
+            return None;
+        }
+        let count = u64::try_from(backups.len()).unwrap_or(1);
+        let turn = usize::try_from(self.core.rng.below(count)).unwrap_or(0);
+        backups.get(turn).copied().filter(|peer| peer.address != self.core.me.address)
+    }
+
+    /// A backup lives, or not: one that has answered is kept until another one has.
+    pub(super) fn handle_backup(&mut self, outcome: Outcome<I, A>) {
+        if let Outcome::Owner(peer) = outcome {
+            contacts::keep_backup(self.contacts, peer, &mut self.core.rng);
+        }
+    }
+
     /// Asks a peer for a sign of life.
     fn check(&mut self, peer: Peer<I, A>) {
         if peer.address == self.core.me.address {
@@ -100,7 +128,12 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             self.core.finger = self.core.finger.saturating_add(1);
             return;
         }
-        self.core.own_lookup = OwnLookup::Check;
+        self.check_as(peer, OwnLookup::Check);
+    }
+
+    #[inline(never)] // the caller's stack is deep
+    pub(super) fn check_as(&mut self, peer: Peer<I, A>, purpose: OwnLookup) {
+        self.core.own_lookup = purpose;
         let mut lookup = Lookup::check(peer);
         lookup.ask(peer, self.core.now, &self.core.settings, &mut self.core.rng);
         self.put_own(lookup);

@@ -5,11 +5,11 @@ use core::time::Duration;
 use super::data::{Core, NodeMut, OwnLookup};
 use super::pending::Flag;
 use super::state::{Input, State};
-use crate::contacts::Kind;
+use crate::contacts::{self, Kind};
 use crate::error::StartError;
 use crate::event::{JoinFailure, LookupFailure, LookupId};
 use crate::id::Identifier;
-use crate::lookup::{Lookup, Outcome};
+use crate::lookup::{Ended, Lookup, Outcome};
 use crate::lookup_slot::LookupSlot;
 use crate::peer::Peer;
 use crate::time::Time;
@@ -101,7 +101,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     pub(super) fn locate(&mut self, contact: Peer<I, A>) {
         let key = self.core.me.id;
         if contact.id == key {
-            return self.refuse(JoinFailure::IdentifierTaken);
+            return self.join_elsewhere(contact);
         }
         self.remember(contact, Kind::Seed);
         let mut lookup = Lookup::new(LookupId(0), key, contact);
@@ -110,17 +110,67 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.put_own(lookup);
     }
 
-    /// The lookup of the own identifier has ended at the node before it.
-    pub(super) fn located(&mut self, predecessor: Peer<I, A>, outcome: Outcome<I, A>) {
-        match outcome {
-            Outcome::Owner(owner) if owner.id == self.core.me.id => {
-                self.refuse(JoinFailure::IdentifierTaken);
+    /// The contact has the identifier of this node, or says so: goes on by another one.
+    fn join_elsewhere(&mut self, contact: Peer<I, A>) {
+        let other = contacts::next_seed(self.contacts, contact.address);
+        match (other, self.core.attempts.checked_sub(1)) {
+            (Some(other), Some(attempts)) => {
+                self.core.attempts = attempts;
+                self.core.contact = Some(other.address);
+                self.continue_joining();
             }
+            _ => self.refuse(JoinFailure::IdentifierTaken),
+        }
+    }
+
+    /// The lookup of the own identifier has ended at the node before it.
+    pub(super) fn located(&mut self, ended: &Ended<I, A>) {
+        let purpose = core::mem::take(&mut self.core.own_lookup);
+        match ended.outcome {
+            Outcome::Owner(owner) if owner.id == self.core.me.id => match purpose {
+                // The other one has answered itself, or a second node has named it.
+                OwnLookup::Twin | OwnLookup::SecondWay => self.refuse(JoinFailure::IdentifierTaken),
+                _ => self.doubt(ended.origin, ended.at, owner),
+            },
             Outcome::Owner(_) => {
-                self.core.saved = Some(predecessor);
+                self.core.saved = Some(ended.at);
                 self.ask();
             }
+            Outcome::Failed(_) if purpose == OwnLookup::SecondWay => self.ask_twin(),
             Outcome::Failed(_) => self.join_again(),
+        }
+    }
+
+    /// A node has named another one, the `twin`, that has the identifier of this one. It may lie: looks for the own place once more, around
+    /// that node. Where no other way is known, the twin has to answer itself.
+    fn doubt(&mut self, origin: Peer<I, A>, namer: Peer<I, A>, twin: Peer<I, A>) {
+        self.core.saved = Some(twin);
+        let elsewhere = Some(origin).filter(|origin| origin.address != namer.address);
+        let start = elsewhere.or_else(|| contacts::next_seed(self.contacts, namer.address));
+        match start.filter(|start| start.address != twin.address) {
+            Some(start) => self.look_around(start, namer),
+            None => self.ask_twin(),
+        }
+    }
+
+    #[inline(never)] // the caller's stack is deep
+    fn look_around(&mut self, start: Peer<I, A>, namer: Peer<I, A>) {
+        self.core.own_lookup = OwnLookup::SecondWay;
+        let mut lookup = Lookup::new(LookupId(0), self.core.me.id, start);
+        lookup.start_at_contact();
+        lookup.shun(namer.id);
+        lookup.ask(start, self.core.now, &self.core.settings, &mut self.core.rng);
+        self.put_own(lookup);
+    }
+
+    /// Asks a node that is said to have the identifier of this one for a sign of life.
+    fn ask_twin(&mut self) {
+        match self.core.saved.take() {
+            Some(twin) if twin.address != self.core.me.address => {
+                self.check_as(twin, OwnLookup::Twin);
+            }
+            Some(_) => self.refuse(JoinFailure::IdentifierTaken), // its former life
+            None => self.join_again(),
         }
     }
 
@@ -135,6 +185,10 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             [head, tail @ ..] => (*head, tail),
             [] => (before, list), // a lone node is its own successor
         };
+        if head.id == self.core.me.id {
+            self.core.saved = Some(head);
+            return self.ask_twin();
+        }
         if !self.core.me.id.between(before.id, head.id) {
             return self.copy_from_nearer(before, list);
         }
@@ -225,7 +279,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.core.state = state;
         self.core.question = None;
         self.core.verifying = false;
-        *self.own = LookupSlot::EMPTY;
+        self.own.clear(None);
         self.core.notify = false;
         self.core.saved = None;
         self.core.notified = None;

@@ -8,7 +8,7 @@ use crate::contacts::{self, Kind};
 use crate::error::Full;
 use crate::event::{LookupFailure, LookupId};
 use crate::id::Identifier;
-use crate::lookup::{Lookup, Next, Silence};
+use crate::lookup::{Ended, Lookup, Next, Silence};
 use crate::lookup_slot::{LookupSlot, Slot};
 use crate::peer::Peer;
 use crate::routing::Route;
@@ -29,16 +29,16 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.core.advance_clock(now);
         self.core.last_lookup = self.core.last_lookup.checked_add(1).unwrap_or(1); // 0 is the node's own
         let id = LookupId(self.core.last_lookup);
-        let mut lookup = Lookup::new(id, key, self.core.me);
+        slot.put(Lookup::new(id, key, self.core.me));
+        let Some(lookup) = slot.lookup_mut() else { return Err(Full { capacity }) }; // it is there
         lookup.set_until(self.core.now.after_if_ever(within));
         lookup.set_confirm(self.core.settings.confirm());
         lookup.set_style(self.core.settings.style);
         if self.core.state.is_member() {
-            self.advance(&mut lookup, Next::OwnTable);
+            self.advance(lookup, Next::OwnTable);
         } else {
             lookup.fail(LookupFailure::NotMember);
         }
-        slot.0 = Slot::Lookup(lookup);
         Ok(id)
     }
 
@@ -60,28 +60,36 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.own.put(lookup);
     }
 
-    /// Does what the end of the own lookup was awaited for.
+    /// Does what the end of the own lookup was awaited for: at the end of a call, when the stack is free.
+    #[inline(never)]
     pub(super) fn finish_inner(&mut self) {
-        let Some(outcome) = self.own.lookup().and_then(Lookup::outcome) else { return };
-        let Some(mut lookup) = self.own.take() else { return };
-        if let Some(peer) = lookup.take_failed() {
-            self.own.0 = Slot::Failed(peer);
-        }
+        let Some(ended) = self.take_ended() else { return };
         // The next own lookup begins in another call, so that the failure can be polled before.
         let soon = self.core.now.after_nanos(NEXT_STEP);
         self.core.fix_at = self.core.fix_at.max(soon);
         self.core.probe_at = self.core.probe_at.max(soon);
-        let ended = &lookup;
         if self.core.state == State::Joining {
-            return self.located(ended.at(), outcome);
+            return self.located(&ended);
         }
         match core::mem::take(&mut self.core.own_lookup) {
-            OwnLookup::Probe => self.probed(ended, outcome),
-            OwnLookup::Gap => self.handle_gap(ended),
-            OwnLookup::Check => self.handle_checked(outcome),
-            OwnLookup::Finger => self.handle_finger(ended, outcome),
-            OwnLookup::Twin => self.handle_twin_checked(outcome),
+            OwnLookup::Probe => self.probed(&ended),
+            OwnLookup::Gap => self.handle_gap(&ended),
+            OwnLookup::Check => self.handle_checked(ended.outcome),
+            OwnLookup::Finger => self.handle_finger(&ended),
+            OwnLookup::Backup => self.handle_backup(ended.outcome),
+            OwnLookup::Twin => self.handle_twin_checked(ended.outcome),
+            OwnLookup::SecondWay => {} // only a joining node has one
         }
+    }
+
+    /// Frees the slot of the own lookup if it has ended. A peer that it has found dead stays there until it is reported.
+    #[inline(never)] // the caller's stack is deep
+    fn take_ended(&mut self) -> Option<Ended<I, A>> {
+        let lookup = self.own.lookup_mut()?;
+        let ended = lookup.ended()?;
+        let failed = lookup.take_failed();
+        self.own.clear(failed);
+        Some(ended)
     }
 
     /// Another node says where a key leads.
@@ -157,6 +165,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             }
         }
         self.with_lookups(slots, &mut Self::fire_lookup);
+        self.finish_inner();
     }
 
     fn fire_lookup(&mut self, lookup: &mut Lookup<I, A>) {
@@ -181,22 +190,27 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.advance(lookup, next);
     }
 
-    /// Shows all lookups to `visit`, the own one first. Compiled once, as it keeps a lookup on its stack.
+    /// Shows all lookups to `visit`, the own one first. Compiled once.
     #[inline(never)]
     pub(super) fn with_lookups(
         &mut self,
         slots: &mut [LookupSlot<I, A>],
         visit: &mut dyn FnMut(&mut Self, &mut Lookup<I, A>),
     ) {
-        if let Some(mut lookup) = self.own.take() {
-            visit(self, &mut lookup);
-            self.own.put(lookup);
-            self.finish_inner();
-        }
+        self.visit_own(visit);
         for lookup in slots.iter_mut().filter_map(LookupSlot::lookup_mut) {
             visit(self, lookup);
             let next = lookup.settle();
             self.advance(lookup, next);
+        }
+    }
+
+    /// Shows the own lookup to `visit`. It is on the stack meanwhile.
+    #[inline(never)]
+    fn visit_own(&mut self, visit: &mut dyn FnMut(&mut Self, &mut Lookup<I, A>)) {
+        if let Some(mut lookup) = self.own.take() {
+            visit(self, &mut lookup);
+            self.own.put(lookup);
         }
     }
 
@@ -293,7 +307,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         key: I,
         usable: impl Fn(&Peer<I, A>) -> bool,
     ) -> Option<Route<I, A>> {
-        let alone = self.core.predecessor().is_none() && self.table.fingers.is_empty();
+        let alone = self.core.predecessor().is_none() && self.fallback().is_none();
         if self.table.successors.first().is_none() && !alone {
             return None;
         }

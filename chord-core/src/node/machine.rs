@@ -27,7 +27,21 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         from: A,
         bytes: &[u8],
     ) -> Result<(), DatagramError> {
-        // A message is large: it is borrowed where it was read, and each step has its own stack.
+        self.decode_and_handle(slots, now, from, bytes)?;
+        self.finish_inner();
+        self.fail_lookups(slots);
+        Ok(())
+    }
+
+    /// A message is large: it is borrowed where it was read, and each step has its own stack.
+    #[inline(never)]
+    fn decode_and_handle(
+        &mut self,
+        slots: &mut [LookupSlot<I, A>],
+        now: Duration,
+        from: A,
+        bytes: &[u8],
+    ) -> Result<(), DatagramError> {
         match &Message::decode(bytes) {
             Ok((message, [])) => self.handle_decoded(slots, now, from, message),
             Ok((_, rest)) => Err(DecodeError::Trailing(rest.len()).into()),
@@ -54,7 +68,6 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.relay(slots, from, message)?;
         self.core.advance_clock(now); // only now: an error leaves the node unchanged
         self.handle_message(slots, from, message);
-        self.fail_lookups(slots);
         Ok(())
     }
 

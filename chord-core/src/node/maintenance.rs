@@ -8,7 +8,7 @@
 use super::data::{NEXT_STEP, NodeMut};
 use super::pending::Flag;
 use super::state::{Input, State};
-use crate::contacts::Kind;
+use crate::contacts::{self, Kind};
 use crate::id::Identifier;
 use crate::peer::Peer;
 use crate::time::Time;
@@ -42,7 +42,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         let longest = self.core.settings.stabilize_when_calm.max(self.core.settings.stabilize);
         self.core.interval = self.core.interval.lengthened(longest);
         if self.table.successors.first().is_none() && self.core.state != State::Stabilizing {
-            let nearest = self.table.fingers.iter().next();
+            let nearest = self.fallback();
             if nearest.is_none() && self.core.predecessor == self.core.me {
                 self.count_verified();
                 return; // a lone node
@@ -160,7 +160,9 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                 if self.table.successors.first().is_none() && self.core.unverified.successor() > 0 {
                     self.probe_from_afar();
                 }
+                let old = self.table.successors.first().filter(|_| self.core.successor_answered);
                 self.table.successors.replace(self.core.me.address, candidate, list);
+                self.keep_displaced(old);
                 self.core.successor_answered = true;
                 self.core.known_to_successor = false;
                 self.core.pending_events.set(Flag::Successor);
@@ -170,8 +172,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             }
         }
         self.core.notify = true;
-        if self.table.successors.first().is_none() && !self.table.fingers.is_empty() {
-            self.core.stabilize_at = self.core.now; // a finger may live
+        if self.table.successors.first().is_none() && self.fallback().is_some() {
+            self.core.stabilize_at = self.core.now; // it may live
         } else if self.table.successors.first().is_none() {
             if self.core.predecessor != self.core.me {
                 self.core.pending_events.set(Flag::Isolated);
@@ -180,6 +182,22 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             self.hasten_probe();
         }
         self.settle();
+    }
+
+    /// Keeps the former successor, which has answered, if the new list does not name it: nobody has verified the other entries yet.
+    fn keep_displaced(&mut self, old: Option<Peer<I, A>>) {
+        let displaced = old.filter(|old| !self.table.successors.as_slice().contains(old));
+        if let Some(peer) = displaced.filter(|peer| peer.address != self.core.me.address) {
+            contacts::keep_backup(self.contacts, peer, &mut self.core.rng);
+        }
+    }
+
+    /// Returns the nearest node to go on with when the whole list is dead: a finger, or a backup that has answered.
+    pub(super) fn fallback(&self) -> Option<Peer<I, A>> {
+        let me = self.core.me;
+        let backup = contacts::nearest_backup(self.contacts, me);
+        let nearest = self.table.fingers.iter().next().into_iter().chain(backup);
+        nearest.min_by_key(|peer| me.id.distance(peer.id))
     }
 
     /// A node says that it is the predecessor (Zave: Notified).

@@ -15,8 +15,7 @@ use crate::contacts::{self, Kind};
 use crate::error::Full;
 use crate::event::{JoinFailure, LookupId};
 use crate::id::Identifier;
-use crate::lookup::{Lookup, Outcome};
-use crate::lookup_slot::LookupSlot;
+use crate::lookup::{Ended, Lookup, Outcome};
 use crate::peer::Peer;
 use crate::time::Time;
 use crate::wire::Address;
@@ -131,13 +130,12 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
 
     /// A lookup of a key between this node and its unverified successor has ended: takes the node that it has met there, if any.
     #[inline(never)] // the caller's stack is deep
-    pub(super) fn handle_gap(&mut self, lookup: &Lookup<I, A>) {
-        let owner = match lookup.outcome() {
-            Some(Outcome::Owner(owner)) => Some(owner),
-            _ => None,
+    pub(super) fn handle_gap(&mut self, ended: &Ended<I, A>) {
+        let owner = match ended.outcome {
+            Outcome::Owner(owner) => Some(owner),
+            Outcome::Failed(_) => None,
         };
-        let origin = lookup.origin();
-        let answered = Some(lookup.at()).filter(|at| *at != origin);
+        let answered = Some(ended.at).filter(|at| *at != ended.origin);
         let me = self.core.me.id;
         let met = [owner, answered].into_iter().flatten();
         let nearest = met.filter(|peer| peer.id != me).min_by_key(|peer| me.distance(peer.id));
@@ -167,9 +165,9 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// A probe has ended.
-    pub(super) fn probed(&mut self, lookup: &Lookup<I, A>, outcome: Outcome<I, A>) {
-        let contact = lookup.origin();
-        let Outcome::Owner(owner) = outcome else {
+    pub(super) fn probed(&mut self, ended: &Ended<I, A>) {
+        let contact = ended.origin;
+        let Outcome::Owner(owner) = ended.outcome else {
             let alone = self.table.successors.first().is_none();
             return contacts::failed(self.contacts, contact.address, alone);
         };
@@ -193,7 +191,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.core.quiet_probes_left = QUIET_PROBES;
         self.core.eager_probes_left = EAGER_PROBES;
         self.core.contact = Some(owner.address);
-        let before = lookup.at();
+        let before = ended.at;
         if before != owner && before.address != self.core.me.address {
             self.core.nudge = Some(before.address);
         }
@@ -323,7 +321,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.core.verifying = false;
         self.core.successor_answered = false;
         self.core.known_to_successor = false;
-        *self.own = LookupSlot::EMPTY;
+        self.own.clear(None);
         self.core.own_lookup = OwnLookup::Finger;
         self.core.notify = false;
         self.core.notified = None;

@@ -85,7 +85,8 @@ pub struct NodeSlots<S, F, L, C> {
     pub lookups: L,
     /// Peers that the ring has lost, and some that it has not, any `[ContactSlot]`, at most 255: they are
     /// probed from time to time, and so a ring that was cut merges again. 2 to 4 on a device, else 8; without any
-    /// a node that has lost all others stays alone.
+    /// a node that has lost all others stays alone. A quarter of them, so with 4 at least one, are former entries of the
+    /// successor list that have answered.
     pub contacts: C,
 }
 
@@ -186,7 +187,7 @@ pub struct NodeLimits {
     pub fingers: usize,
     /// How many lookups the application may run at a time.
     pub lookups: usize,
-    /// How many peers are remembered to find the ring again by, at most 255.
+    /// How many peers are remembered to find the ring again by, at most 255; see [`NodeSlots::contacts`].
     pub contacts: usize,
 }
 

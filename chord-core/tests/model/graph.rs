@@ -3,9 +3,10 @@
 use core::hash::{BuildHasher, BuildHasherDefault, Hash};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::DefaultHasher;
+use std::println;
 use std::vec::Vec;
 
-use stateright::Model;
+use stateright::{Expectation, Model};
 
 /// A model in which maintenance leads somewhere.
 pub(super) trait Maintained: Model<State: Clone + Eq + Hash, Action: Copy + Ord> {
@@ -20,6 +21,11 @@ pub(super) trait Maintained: Model<State: Clone + Eq + Hash, Action: Copy + Ord>
 
     /// Returns whether a fair run takes an action that is possible again and again, one among these `possible` ones.
     fn must_happen(action: &Self::Action, possible: &Possible<Self::Action>) -> bool;
+
+    /// Returns how many states this one stands for.
+    fn count(&self, _: &Self::State) -> usize {
+        1
+    }
 }
 
 /// What maintenance can do in a state, and to which states that leads.
@@ -36,7 +42,14 @@ pub(super) struct Graph<A> {
     /// Where each state was first reached from.
     parents: Vec<Option<(u32, A)>>,
     pub(super) transitions: usize,
+    /// How many states those of the graph stand for.
+    pub(super) count: usize,
+    /// The first property found that does not always hold, and a shortest way to where it does not.
+    pub(super) broken: Option<(&'static str, Vec<A>)>,
 }
+
+/// After how many states a line says how far it is.
+const PROGRESS: usize = 1 << 21;
 
 /// Some sets of states.
 #[derive(Default)]
@@ -69,6 +82,8 @@ impl<A: Copy + Ord> Graph<A> {
             is_ideal: std::vec![],
             parents: std::vec![],
             transitions: 0,
+            count: 0,
+            broken: None,
         };
         for state in model.init_states() {
             numbers.insert(hash(&state), number(graph.parents.len()));
@@ -76,8 +91,18 @@ impl<A: Copy + Ord> Graph<A> {
             queue.push_back(state);
         }
         let mut actions = std::vec![];
+        let properties = model.properties();
+        let always = || properties.iter().filter(|it| it.expectation == Expectation::Always);
         while let Some(state) = queue.pop_front() {
             let from = number(graph.ends.len());
+            if graph.broken.is_none() {
+                let broken = always().find(|it| !(it.condition)(model, &state));
+                graph.broken = broken.map(|it| (it.name, graph.way(graph.ends.len())));
+            }
+            if graph.ends.len() % PROGRESS == PROGRESS - 1 {
+                println!("{} states, {} of them to do", graph.parents.len(), queue.len());
+            }
+            graph.count += model.count(&state);
             model.actions(&state, &mut actions);
             for action in actions.drain(..) {
                 let Some(next) = model.follow(&state, action) else { continue };

@@ -36,7 +36,7 @@ pub(super) const NOW: Duration = Duration::from_secs(1000);
 
 /// All of a node that its future depends on. Threes of bits from the lowest one on: life, length of
 /// the list, predecessor, saved, notified, flags, then the list.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Local(u64);
 
 /// The packed fields, each in a byte.
@@ -107,6 +107,21 @@ impl Local {
             verifies: item(5) & 4 == 4,
             list: core::array::from_fn(|at| item(6 + at as u32)),
         }
+    }
+
+    /// Returns the same with all identifiers greater by `by`, modulo `n`.
+    pub(super) fn rotated(self, by: u8, n: u8) -> Self {
+        if !self.runs() {
+            return self;
+        }
+        let turn = |id: u8| (id + by) % n;
+        let mut fields = self.fields();
+        let len = usize::from(fields.len);
+        fields.predecessor = turn(fields.predecessor);
+        fields.saved = fields.saved.map(turn);
+        fields.notified = fields.notified.map(turn);
+        fields.list[..len].iter_mut().for_each(|id| *id = turn(*id));
+        Self::pack(fields)
     }
 
     pub(super) fn runs(self) -> bool {

@@ -72,7 +72,7 @@ struct Ring<const N: usize> {
     progress: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct State<const N: usize> {
     nodes: [Local; N],
     /// Bit `from * N + to`: a notification is on its way.

@@ -46,7 +46,9 @@ pub(crate) struct Net {
     pub(crate) liars: Vec<u32>,
     pub(crate) events: Vec<(Duration, u32, Event<Id, u32>)>,
     pub(crate) sent: u64,
+    pub(crate) bytes: u64,
     pub(crate) r: usize,
+    pub(crate) fingers: usize,
     pub(crate) config: Config,
 }
 
@@ -69,7 +71,9 @@ impl Net {
             liars: vec![],
             events: vec![],
             sent: 0,
+            bytes: 0,
             r,
+            fingers: 16,
             config: Config::default(),
         }
     }
@@ -90,7 +94,8 @@ impl Net {
     }
 
     pub(crate) fn add(&mut self, me: Peer<Id, u32>) -> &mut TestNode {
-        let limits = NodeLimits { successors: self.r, fingers: 16, lookups: 8, contacts: 8 };
+        let limits =
+            NodeLimits { successors: self.r, fingers: self.fingers, lookups: 8, contacts: 8 };
         let mut config = self.config;
         config.seed = self.rng.next_u64();
         let node = Node::new(config, me, NodeVec::new(limits)).unwrap();
@@ -133,6 +138,7 @@ impl Net {
 
     pub(crate) fn send(&mut self, from: u32, to: u32, bytes: &[u8]) {
         self.sent += 1;
+        self.bytes += bytes.len() as u64;
         let loss = self.loss.max((self.loss_between)(from, to));
         let copies = 1 + u64::from(self.loss > 0 && self.rng.chance(10));
         for _ in 0..copies {

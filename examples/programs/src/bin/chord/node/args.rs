@@ -63,6 +63,9 @@ pub struct Run {
     /// How often the ring is repaired, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 500, value_parser = within(10..=60_000_u64))]
     stabilize: u64,
+    /// How much of the room for lookups questions that this node passes on for others may take, in percent
+    #[arg(long, value_name = "P", default_value_t = 50, value_parser = within(0..=100_u8))]
+    pub relay_percent: u8,
     /// Print every message as one line: <- received, -> sent
     #[arg(long)]
     pub trace: bool,

@@ -271,6 +271,7 @@ fn config(args: &Run) -> Config {
     config.fix_fingers = args.stabilize();
     config.patience = args.stabilize().clamp(Duration::from_millis(50), Duration::from_millis(500));
     config.tries = 4;
+    config.relay_percent = args.relay_percent;
     config.seed = u64::from_be_bytes(random::random()); // tokens differ from start to start
     config
 }
