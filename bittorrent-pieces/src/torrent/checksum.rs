@@ -1,7 +1,7 @@
 //! The checksums of received blocks, by which the block of a liar is told from the right one.
 
 use crate::index::{count, slot};
-use crate::rng::mix;
+use crate::rng::{Rng, mix};
 
 /// The chains of products: one product does not wait for that of another chain.
 const CHAINS: usize = 4;
@@ -15,8 +15,9 @@ const STRIDE: usize = 16 * CHAINS;
 /// the product. A multiplication by a constant would not do: of a word whose highest bit changes, it changes
 /// one bit that is known, which another change can take back.
 pub(super) fn checksum(seed: u64, data: &[u8], padding: u32) -> u32 {
-    let key = mix(seed);
-    let mut chains: [u64; CHAINS] = [0, 1, 2, 3].map(|chain| mix(key ^ chain));
+    let mut rng = Rng::new(seed);
+    let key = rng.next_u64() | 1; // a factor of 0 would be the end of all differences
+    let mut chains: [u64; CHAINS] = core::array::from_fn(|_| rng.next_u64());
     let (strides, rest) = data.as_chunks::<STRIDE>();
     for stride in strides {
         step(key, &mut chains, stride);
@@ -61,19 +62,31 @@ mod tests {
 
     #[test]
     fn every_bit_and_the_order_of_words_count() {
-        let data = data();
-        let sum = checksum(1, &data, 0);
-        assert_ne!(sum, checksum(2, &data, 0));
-        for bit in 0..8 * data.len() {
-            let mut other = data;
-            other[bit / 8] ^= 1 << (bit % 8);
-            assert_ne!(sum, checksum(1, &other, 0), "bit {bit}");
+        // The last is the seed whose first number is 0.
+        for seed in [0, 1, u64::MAX, 0x61C8_8646_80B5_83EB] {
+            every_bit_counts(seed, &data());
+            every_bit_counts(seed, &[0; 1_000]);
         }
+        words_have_an_order(1, &data());
+    }
+
+    fn every_bit_counts(seed: u64, data: &[u8; 1_000]) {
+        let sum = checksum(seed, data, 0);
+        assert_ne!(sum, checksum(seed ^ 2, data, 0));
+        for bit in 0..8 * data.len() {
+            let mut other = *data;
+            other[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(sum, checksum(seed, &other, 0), "bit {bit} for {seed}");
+        }
+    }
+
+    fn words_have_an_order(seed: u64, data: &[u8; 1_000]) {
+        let sum = checksum(seed, data, 0);
         for (one, other) in [(0, 8), (0, 16), (0, 64), (8, 72), (512, 0)] {
-            let mut moved = data;
+            let mut moved = *data;
             moved[one..one + 8].copy_from_slice(&data[other..other + 8]);
             moved[other..other + 8].copy_from_slice(&data[one..one + 8]);
-            assert_ne!(sum, checksum(1, &moved, 0), "{one} and {other}");
+            assert_ne!(sum, checksum(seed, &moved, 0), "{one} and {other}");
         }
     }
 
