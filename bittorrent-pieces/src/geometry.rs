@@ -190,17 +190,20 @@ impl<'a> Geometry<'a> {
         (len > 0).then_some(Block { piece, begin, len })
     }
 
-    /// Returns the first `blocks` blocks of a piece, or all.
-    pub(crate) fn first_blocks(
-        &self,
-        piece: PieceIndex,
-        blocks: u32,
-    ) -> impl Iterator<Item = Block> + use<> {
+    /// Writes the blocks with the first `len` bytes of a piece, as many as there is room for; returns how many.
+    pub(crate) fn write_blocks(&self, piece: PieceIndex, len: u32, out: &mut [Block]) -> usize {
         let end = self.piece_len(piece);
-        (0..blocks.min(end.div_ceil(BLOCK_LEN))).map(move |number| {
-            let begin = number.saturating_mul(BLOCK_LEN);
-            Block { piece, begin, len: end.saturating_sub(begin).min(BLOCK_LEN) }
-        })
+        let blocks = slot(len.min(end).div_ceil(BLOCK_LEN)).min(out.len());
+        let out = out.get_mut(..blocks).unwrap_or_default();
+        let mut begin = 0_u32;
+        for place in &mut *out {
+            *place = Block { piece, begin, len: BLOCK_LEN };
+            begin = begin.wrapping_add(BLOCK_LEN);
+        }
+        if let Some(last) = out.last_mut() {
+            last.len = end.saturating_sub(last.begin).min(BLOCK_LEN);
+        }
+        blocks
     }
 
     /// Returns the number of a block inside its piece, if it is one of those that

@@ -3,6 +3,7 @@
 //! | module | use |
 //! |---|---|
 //! | [`tcp`], [`udp`] | drivers: the loop around a stream machine, and around a datagram machine |
+//! | [`buffer`] | bytes on their way between a socket or a file and a machine |
 //! | [`storage`] | files that are replaced as a whole |
 //! | [`cli`], [`progress`], [`interrupt`] | arguments, exit codes and errors; progress; signals |
 //! | [`chart`], [`svg`] | charts |
@@ -14,6 +15,7 @@
 #![doc = include_str!("../../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod buffer;
 pub mod chart;
 pub mod cli;
 pub mod interrupt;

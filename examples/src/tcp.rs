@@ -14,13 +14,15 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
+
+use crate::buffer::Buffer;
 
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
@@ -49,6 +51,7 @@ ids!(bittorrent_pieces::ConnId, gnutella_wire::ConnId, ledger_core::ConnId, pow:
 /// The listening socket, if there is one, and all connections. Other threads send messages of type `M`.
 pub struct Tcp<I, M = ()> {
     poll: Poll,
+    ready: Events,
     listener: Option<TcpListener>,
     address: Option<SocketAddr>,
     conns: BTreeMap<I, Conn>,
@@ -64,12 +67,11 @@ pub struct Conn {
     /// The other end.
     pub addr: SocketAddr,
     /// What was read and not yet used.
-    pub received: Vec<u8>,
+    pub received: Buffer,
     token: Token,
     dialled: bool,
     stream: TcpStream,
-    out: Vec<u8>,
-    sent: usize, // of `out`
+    out: Buffer,
     phase: Phase,
     readable: bool,
     drained: bool, // it is closed, and what had arrived before is read
@@ -149,6 +151,7 @@ impl<I: Id, M> Tcp<I, M> {
         let (sender, inbox) = channel();
         Ok(Self {
             poll,
+            ready: Events::with_capacity(256),
             listener: None,
             address: None,
             conns: BTreeMap::new(),
@@ -248,7 +251,7 @@ impl<I: Id, M> Tcp<I, M> {
             }
             used += consumed;
         }
-        conn.received.drain(..used.min(conn.received.len()));
+        conn.received.consume(used);
     }
 
     /// Waits for something to happen, no longer than `wait`.
@@ -258,16 +261,16 @@ impl<I: Id, M> Tcp<I, M> {
     /// The error of the operating system.
     pub fn turn(&mut self, wait: Option<Duration>) -> io::Result<Vec<Event<I, M>>> {
         let pending = self.conns.values().any(|conn| conn.wants_to_read() || conn.is_closed());
-        let mut ready = Events::with_capacity(256);
-        match self.poll.poll(&mut ready, if pending { Some(Duration::ZERO) } else { wait }) {
+        match self.poll.poll(&mut self.ready, if pending { Some(Duration::ZERO) } else { wait }) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
         let mut events = Vec::new();
-        for event in &ready {
+        let mut accepts = false;
+        for event in &self.ready {
             match event.token() {
                 WAKER => events.extend(self.inbox.try_iter().map(Event::Message)),
-                LISTENER => self.accept(&mut events),
+                LISTENER => accepts = true,
                 Token(number) => {
                     let Some(id) = self.numbers.get(&number) else { continue };
                     let Some(conn) = self.conns.get_mut(id) else { continue };
@@ -282,6 +285,9 @@ impl<I: Id, M> Tcp<I, M> {
                     }
                 }
             }
+        }
+        if accepts {
+            self.accept(&mut events);
         }
         let mut closed = Vec::new();
         for (id, conn) in &mut self.conns {
@@ -317,12 +323,11 @@ impl<I: Id, M> Tcp<I, M> {
         self.next += 1;
         let conn = Conn {
             addr,
-            received: Vec::new(),
+            received: Buffer::new(),
             token,
             dialled,
             stream,
-            out: Vec::new(),
-            sent: 0,
+            out: Buffer::new(),
             phase: if dialled { Phase::Dialling } else { Phase::Open },
             readable: !dialled,
             drained: false,
@@ -336,8 +341,13 @@ impl<I: Id, M> Tcp<I, M> {
 impl Conn {
     /// Sends bytes, or keeps them until the socket accepts them. If 8 MiB wait, the connection is closed instead.
     pub fn send(&mut self, bytes: &[u8]) {
-        self.out.extend_from_slice(bytes);
-        if self.flush().is_err() || self.unsent() > UNSENT {
+        let sent = if self.out.is_empty() {
+            self.write(bytes).map(|len| self.out.extend_from_slice(&bytes[len..]))
+        } else {
+            self.out.extend_from_slice(bytes);
+            self.flush()
+        };
+        if sent.is_err() || self.unsent() > UNSENT {
             self.phase = Phase::Closed;
         }
     }
@@ -345,7 +355,7 @@ impl Conn {
     /// Returns the number of bytes that wait to be sent.
     #[must_use]
     pub fn unsent(&self) -> usize {
-        self.out.len() - self.sent
+        self.out.len()
     }
 
     fn wants_to_read(&self) -> bool {
@@ -357,32 +367,36 @@ impl Conn {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        while self.phase == Phase::Open && self.sent < self.out.len() {
-            match self.stream.write(&self.out[self.sent..]) {
-                Ok(len) => self.sent += len,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+        if !self.out.is_empty() {
+            let out = core::mem::take(&mut self.out);
+            let sent = self.write(&out);
+            self.out = out;
+            self.out.consume(sent?);
+        }
+        Ok(())
+    }
+
+    /// Writes as much as the socket accepts; returns how much that is.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut sent = 0;
+        while self.phase == Phase::Open && sent < bytes.len() {
+            match self.stream.write(&bytes[sent..]) {
+                Ok(len) => sent += len,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        if self.phase == Phase::Open {
-            self.out.clear();
-            self.sent = 0;
-        }
-        Ok(())
+        Ok(sent)
     }
 
     /// Reads what there is; returns whether there was something.
     fn read(&mut self) -> bool {
         let before = self.received.len();
-        let mut buf = [0; 16 << 10];
         while self.received.len() < UNREAD {
-            match self.stream.read(&mut buf) {
+            match self.received.read(&mut self.stream, UNREAD) {
                 Ok(0) => self.phase = Phase::Closed,
-                Ok(len) => {
-                    self.received.extend_from_slice(&buf[..len]);
-                    continue;
-                }
+                Ok(_) => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(_) => self.phase = Phase::Closed,

@@ -81,13 +81,17 @@ impl State {
         loop {
             let entries = self.rarest_list.entries(list);
             let first = entries.get(..most).unwrap_or(entries);
-            let mut rest = first.iter().enumerate().skip(at);
-            let found = rest.find(|(_, entry)| entry.key() > ceiling || theirs.has(entry.piece));
-            let Some((found, entry)) = found.map(|(found, entry)| (found, *entry)) else {
+            let mut rest = first.get(at..).unwrap_or_default().iter();
+            let found = match theirs {
+                PeerPieces::All => rest.next(),
+                PeerPieces::Some(bits) => rest.find(|entry| bits.has(entry.piece)),
+            };
+            let Some(entry) = found.copied() else {
                 self.walked(first.len().saturating_add(moved));
                 let next = entries.get(most).map_or(ceiling, |next| next.key());
                 return Err(next.min(ceiling));
             };
+            let found = first.len().saturating_sub(rest.len()).saturating_sub(1);
             at = found;
             if entry.key() > ceiling {
                 self.walked(at.saturating_add(moved));

@@ -4,7 +4,7 @@ use super::block_slot::Progress;
 use super::partial::{Facts, PartialSlot, Phase, row};
 use super::pieces::lane;
 use super::{Order, PeerPieces, Selection, View};
-use crate::block::{BLOCK_LEN, Block, PieceIndex};
+use crate::block::{Block, PieceIndex};
 use crate::id::ConnId;
 use crate::index::slot;
 
@@ -242,13 +242,8 @@ impl View<'_> {
         if content == 0 {
             self.open(piece, selection); // nothing to request: it is full
         }
-        let blocks = self.geometry.first_blocks(piece, content.div_ceil(BLOCK_LEN));
         let rest = batch.out.get_mut(batch.len..).unwrap_or_default();
-        let mut taken = 0_usize;
-        for (place, block) in rest.iter_mut().zip(blocks) {
-            *place = block;
-            taken = taken.saturating_add(1);
-        }
+        let taken = self.geometry.write_blocks(piece, content, rest);
         batch.len = batch.len.saturating_add(taken);
     }
 

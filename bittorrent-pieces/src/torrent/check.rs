@@ -92,6 +92,44 @@ impl PieceCheck {
         }
     }
 
+    /// Hashes a block that arrived, if those before it were hashed; see [`Torrent::check_ahead`](crate::Torrent::check_ahead).
+    ///
+    /// A block that lies before the end of what was hashed replaces earlier bytes, so the check begins anew. Blocks
+    /// of other pieces are ignored.
+    ///
+    /// ```
+    /// use bittorrent_pieces::{Block, Geometry, PieceCheck, PieceHasher, PieceHashes, PieceIndex};
+    ///
+    /// let bytes = [7; 40_000];
+    /// let digest = [PieceHasher::digest(&bytes)];
+    /// let geometry = Geometry::new(40_000, 65_536)?;
+    /// let hashes = PieceHashes::new(&digest);
+    /// let mut check = PieceCheck::new(geometry, hashes, PieceIndex(0));
+    /// for number in [0, 2, 1] {
+    ///     let block = geometry.block(PieceIndex(0), number).unwrap();
+    ///     check.hash_block(block, &bytes[block.begin as usize..][..block.len as usize]);
+    /// }
+    /// // The third block came too soon: it is to be read from storage.
+    /// let rest = check.next(u32::MAX).unwrap();
+    /// assert_eq!((rest.begin, rest.len), (32_768, 7_232));
+    /// check.hash_step(&bytes[32_768..]);
+    /// assert_eq!(check.passed(hashes), Some(true));
+    /// # Ok::<(), bittorrent_pieces::ConfigError>(())
+    /// ```
+    pub fn hash_block(&mut self, block: Block, data: &[u8]) {
+        if block.piece != self.piece {
+            return;
+        }
+        if block.begin < self.at {
+            self.at = 0;
+            self.v1 = self.v1.as_ref().map(|_| PieceHasher::new());
+            self.v2 = self.v2.as_ref().map(|(_, height)| (MerkleHasher::new(), *height));
+        }
+        if block.begin == self.at && self.at < self.len {
+            self.hash_step(data);
+        }
+    }
+
     /// Returns whether the piece is as it should be; `None` if bytes are missing.
     #[must_use]
     pub fn passed(self, hashes: PieceHashes<'_>) -> Option<bool> {

@@ -1,6 +1,7 @@
 //! The torrent machine in detail: its storage, and the sizes of its regions and buffers.
 
 mod check;
+mod checksum;
 mod config;
 mod content;
 mod counter;
@@ -247,6 +248,19 @@ impl<S: TorrentStorage> Torrent<S> {
     /// [`NotVerifying`] if no [`Event::Verify`] named the piece.
     pub fn check(&mut self, piece: PieceIndex) -> Result<PieceCheck, NotVerifying> {
         self.view().check_piece(piece)
+    }
+
+    /// Begins the check of a piece of which blocks are missing, so that each is hashed while it is in the cache: pass
+    /// [`PieceCheck::hash_block`] every [`Outcome::Block`] of the piece. When [`Event::Verify`] names the piece, go on with
+    /// this check in place of [`check`](Self::check): only what [`PieceCheck::next`] returns is to be read from storage.
+    ///
+    /// Blocks that come in order need not be read at all; a wrong order costs time and no more. A piece that failed begins
+    /// with a new check.
+    #[must_use]
+    pub fn check_ahead(&self, piece: PieceIndex) -> PieceCheck {
+        let content = self.content();
+        let padding = Padding::bytes_of(content.padding, piece);
+        PieceCheck::new(content.geometry, content.hashes, piece).with_padding(padding)
     }
 
     /// Accepts a check that was fed with all bytes of its piece.

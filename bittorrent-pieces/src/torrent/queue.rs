@@ -138,6 +138,9 @@ impl RequestSlot {
 }
 
 /// Requests one behind the other at the front of slots.
+///
+/// Ours are in the order of their steps: cancels that are due, those that were sent, requests in flight, requests that are due.
+/// So nothing but the place of a block needs a look at all of them.
 pub(super) struct Queue<'q>(&'q mut [RequestSlot]);
 
 impl<'q> Queue<'q> {
@@ -159,10 +162,52 @@ impl Queue<'_> {
         self.iter().any(|known| known.step == Step::Give && known.block() == block)
     }
 
-    /// Cancels requests that were sent.
+    /// Cancels requests of ours that were sent.
     pub(super) fn cancel(&mut self, is: impl Fn(&RequestSlot) -> bool) {
-        let sent = self.iter_mut().filter(|request| request.step == Step::Sent && is(request));
-        sent.for_each(|request| request.step = Step::Cancel);
+        let mut cancels = self.run(|step| step == Step::Cancel);
+        let begin = self.run(|step| matches!(step, Step::Cancel | Step::Cancelled));
+        for at in begin..self.next_due() {
+            let Some(slot) = self.0.get_mut(at).filter(|slot| is(slot)) else { continue };
+            slot.step = Step::Cancel;
+            if let Some(moved) = self.0.get_mut(cancels..=at) {
+                moved.rotate_right(1);
+            }
+            cancels = cancels.saturating_add(1);
+        }
+    }
+
+    /// Returns the place of the request of ours that is to be sent next, or of the cancel.
+    pub(super) fn next_to_send(&self) -> Option<usize> {
+        let step = |at| self.get(at).map(|slot| slot.step);
+        if step(0) == Some(Step::Cancel) {
+            return Some(0);
+        }
+        let due = self.next_due();
+        (step(due) == Some(Step::Due)).then_some(due)
+    }
+
+    /// Notes that a request or a cancel was sent, whose place is that of [`next_to_send`](Self::next_to_send).
+    pub(super) fn sent(&mut self, at: usize) {
+        let cancels = self.run(|step| step == Step::Cancel);
+        let Some(slot) = self.0.get_mut(at) else { return };
+        if slot.step == Step::Due {
+            slot.step = Step::Sent;
+            return;
+        }
+        slot.step = Step::Cancelled;
+        if let Some(moved) = self.0.get_mut(at..cancels) {
+            moved.rotate_left(1);
+        }
+    }
+
+    /// Returns where the requests of ours begin that are due.
+    fn next_due(&self) -> usize {
+        self.run(|step| matches!(step, Step::Cancel | Step::Cancelled | Step::Sent))
+    }
+
+    /// Returns how many slots at the front have a step, before all that have not.
+    fn run(&self, has: impl Fn(Step) -> bool) -> usize {
+        self.0.partition_point(|slot| has(slot.step))
     }
 
     pub(super) fn clear(&mut self) {
@@ -178,7 +223,7 @@ impl Queue<'_> {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.iter().count()
+        self.run(|step| step != Step::Unused)
     }
 
     /// Returns how many more fit.
@@ -190,9 +235,9 @@ impl Queue<'_> {
         self.0.last().is_none_or(|slot| slot.step != Step::Unused)
     }
 
-    /// Returns the number of requests whose answer is expected.
+    /// Returns the number of requests of ours whose answer is expected.
     pub(super) fn in_flight(&self) -> usize {
-        self.iter().filter(|slot| slot.is_in_flight()).count()
+        self.len().saturating_sub(self.run(|step| matches!(step, Step::Cancel | Step::Cancelled)))
     }
 
     pub(super) fn position(&self, is: impl Fn(&RequestSlot) -> bool) -> Option<usize> {
@@ -209,16 +254,16 @@ impl Queue<'_> {
 
     /// Adds a request at the end; returns whether there was room.
     pub(super) fn push(&mut self, request: RequestSlot) -> bool {
-        let free = self.0.iter_mut().find(|slot| slot.step == Step::Unused);
-        free.map(|slot| *slot = request).is_some()
+        let len = self.len();
+        self.0.get_mut(len).map(|slot| *slot = request).is_some()
     }
 
     /// Removes a request; the others keep their order.
     pub(super) fn remove(&mut self, at: usize) -> Option<RequestSlot> {
         let removed = self.get(at)?;
         let end = self.len();
-        if let Some(rest @ [_, ..]) = self.0.get_mut(at..end) {
-            rest.rotate_left(1);
+        if at < end {
+            self.0.copy_within(at.saturating_add(1)..end, at);
         }
         *self.0.get_mut(end.checked_sub(1)?)? = RequestSlot::EMPTY;
         Some(removed)
@@ -253,4 +298,47 @@ pub(super) fn ours(
     let slots = requests.get(share(requests.len(), peers, index)).unwrap_or_default();
     let ours = slots.get(..slots.len() / 2).unwrap_or_default();
     ours.iter().take_while(|slot| slot.step != Step::Unused)
+}
+
+#[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    fn pieces(queue: &Queue<'_>, step: Step) -> Vec<u32> {
+        let found = queue.iter().filter(|slot| slot.step == step);
+        found.map(|slot| slot.piece.0).collect()
+    }
+
+    #[test]
+    fn requests_are_sent_and_cancelled_in_their_order() {
+        let mut slots = [RequestSlot::EMPTY; 8];
+        let mut queue = Queue(&mut slots);
+        for piece in 0..6 {
+            let block = Block { piece: PieceIndex(piece), begin: 0, len: 1 };
+            assert!(queue.push(RequestSlot::new(block, Duration::ZERO, Step::Due)));
+        }
+        for piece in 0..5 {
+            let at = queue.next_to_send().unwrap();
+            assert_eq!(queue.get(at).unwrap().piece.0, piece);
+            queue.sent(at);
+        }
+        queue.cancel(|slot| slot.piece.0 == 3);
+        queue.sent(0);
+        queue.cancel(|slot| slot.piece.0 % 2 == 1);
+        assert_eq!(pieces(&queue, Step::Cancel), [1]);
+        queue.cancel(|slot| slot.piece.0 == 4);
+        assert_eq!(queue.in_flight(), 3);
+        for piece in [1, 4] {
+            assert_eq!(queue.next_to_send(), Some(0));
+            assert_eq!(queue.get(0).unwrap().piece.0, piece);
+            queue.sent(0);
+        }
+        assert_eq!(pieces(&queue, Step::Cancelled), [4, 1, 3]);
+        assert_eq!(pieces(&queue, Step::Sent), [0, 2]);
+        assert_eq!(queue.next_to_send(), Some(5));
+        assert_eq!(queue.remove(3).unwrap().piece.0, 0);
+        assert_eq!((queue.len(), queue.in_flight(), queue.free()), (5, 2, 3));
+    }
 }

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::checksum::checksum;
 use super::cursor::{PeerMut, View, peer_pieces};
 use super::error::{PeerError, whole};
 use super::event::{CloseReason, Outcome};
@@ -17,7 +18,6 @@ use crate::id::ConnId;
 use crate::index::count;
 use crate::picker::ReceivedBlock;
 use crate::received::Received;
-use crate::rng::mix;
 use crate::wire::extended::{EXTENDED, Holepunch};
 use crate::wire::fast::Fast;
 use crate::wire::{DecodeError, Handshake, LEN_LEN, Message, Piece, request};
@@ -388,25 +388,4 @@ impl PeerMut<'_> {
 /// Returns a block with the padding behind it.
 const fn with_padding(block: Block, padding: u32) -> Block {
     Block { len: block.len.saturating_add(padding), ..block }
-}
-
-/// Returns a checksum by which two different blocks can be told apart. Peers do not know its key. It is that of the
-/// data and `padding` zeros.
-fn checksum(seed: u64, data: &[u8], padding: u32) -> u32 {
-    let fold =
-        |sum: u64, word: u64| (sum ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
-    let (words, rest) = data.as_chunks::<8>();
-    let mut sum = words.iter().fold(mix(seed), |sum, word| fold(sum, u64::from_le_bytes(*word)));
-    // What is left is cut into words and bytes as if the zeros had been sent.
-    let zeros = core::iter::repeat_n(0, crate::index::slot(padding));
-    let mut rest = rest.iter().copied().chain(zeros);
-    let mut left = crate::index::slot(padding).saturating_add(data.len() % 8);
-    while left >= 8 {
-        let word = core::array::from_fn(|_| rest.next().unwrap_or(0));
-        sum = fold(sum, u64::from_le_bytes(word));
-        left = left.saturating_sub(8);
-    }
-    let sum = rest.fold(sum, |sum, byte| fold(sum, u64::from(byte)));
-    let [a, b, c, d, ..] = mix(sum).to_be_bytes();
-    u32::from_be_bytes([a, b, c, d])
 }

@@ -118,7 +118,6 @@ impl PeerMut<'_> {
             || flags.interested() != (state.wanted > 0)
             || flags.pex_due()
             || flags.keepalive_due();
-        let asks = |request: &RequestSlot| matches!(request.step, Step::Cancel | Step::Due);
         let allows = || {
             let next = state.small.allowed_fast_due().checked_sub(1).map(usize::from);
             next.is_some_and(|at| self.allowed_fast().is_some_and(|set| at < set.len()))
@@ -128,7 +127,7 @@ impl PeerMut<'_> {
             || updates
             || offers
             || self.uploads.get(0).is_some_and(|request| request.step != Step::Unused)
-            || self.requests.iter().any(asks)
+            || self.requests.next_to_send().is_some()
             || next_have(state, &self.picker).is_some()
             || allows()
     }
@@ -268,19 +267,18 @@ impl PeerMut<'_> {
 
     /// Writes a cancel or a request.
     fn write_request(&mut self, buf: &mut [u8]) -> MaybeWritten {
-        let first = |step| self.requests.position(|request| request.step == step);
-        let Some(at) = first(Step::Cancel).or_else(|| first(Step::Due)) else { return Ok(None) };
-        let Some(block) = self.requests.get(at).map(|slot| slot.block()) else { return Ok(None) };
-        let block = self.as_requested(block);
-        let Some(slot) = self.requests.get_mut(at) else { return Ok(None) };
+        let Some(at) = self.requests.next_to_send() else { return Ok(None) };
+        let Some(slot) = self.requests.get(at) else { return Ok(None) };
+        let block = self.as_requested(slot.block());
         if slot.step == Step::Due {
             let len = Message::Request(block).encode(buf)?;
-            slot.step = Step::Sent;
+            self.requests.sent(at);
             return Ok(Some(len.into()));
         }
         let len = Message::Cancel(block).encode(buf)?;
-        slot.step = Step::Cancelled;
-        if !self.state.flags.fast() {
+        if self.state.flags.fast() {
+            self.requests.sent(at);
+        } else {
             self.requests.remove(at); // there is no answer
         }
         Ok(Some(len.into()))

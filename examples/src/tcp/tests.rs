@@ -43,7 +43,7 @@ fn what_is_sent_before_the_connection_opens_arrives_and_is_read_until_nothing_is
         pair.len()
     });
     assert_eq!(read, [&b"ab"[..], b"cd", b""]);
-    assert_eq!(server.conn(conn).unwrap().received, b"e");
+    assert_eq!(&*server.conn(conn).unwrap().received, b"e");
     server.close(conn);
     assert_eq!(next(&mut client, &mut server), Event::Closed(dialled));
     assert!(server.is_empty() && client.is_empty());

@@ -179,7 +179,7 @@ impl App {
 
     fn receive(&mut self) {
         let Some(conn) = self.net.conn(self.index) else { return };
-        let received = core::mem::take(&mut conn.received);
+        let mut received = core::mem::take(&mut conn.received);
         let mut rest = &received[..];
         loop {
             let handled = self.client.handle_bytes(self.net.now(), rest);
@@ -193,8 +193,10 @@ impl App {
                 self.deliver(&message);
             }
         }
+        let used = received.len() - rest.len();
+        received.consume(used);
         if let Some(conn) = self.net.conn(self.index) {
-            conn.received = rest.to_vec();
+            conn.received = received;
         }
     }
 

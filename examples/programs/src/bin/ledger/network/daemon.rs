@@ -209,7 +209,7 @@ impl Daemon {
             if place.received.is_empty() || place.unsent() > MAX_UNSENT {
                 return Ok(());
             }
-            let bytes = core::mem::take(&mut place.received);
+            let mut bytes = core::mem::take(&mut place.received);
             if let Ok((message, _)) = Message::decode(&bytes) {
                 self.trace.received(now, conn, &message);
             }
@@ -217,10 +217,12 @@ impl Daemon {
             if let Some(message) = received.outcome {
                 self.message(conn, message)?;
             }
+            let consumed = received.consumed;
+            bytes.consume(consumed);
             if let Some(place) = self.tcp.conn(conn) {
-                place.received = bytes[received.consumed..].to_vec();
+                place.received = bytes;
             }
-            if received.consumed == 0 {
+            if consumed == 0 {
                 return Ok(());
             }
         }

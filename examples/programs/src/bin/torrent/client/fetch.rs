@@ -275,7 +275,7 @@ impl Fetch<'_> {
             }
             used += handled.consumed;
         }
-        link.received.drain(..used);
+        link.received.consume(used);
         if kept.len() > KEPT {
             self.finder.closed(now, id, Ending::Refused);
             self.drop(net, id);

@@ -10,6 +10,7 @@ use bittorrent_pieces::encryption::{
 };
 use bittorrent_pieces::peer_book::PeerSource;
 use bittorrent_pieces::{ConnId, InfoHash, Side};
+use examples::buffer::Buffer;
 use examples::random::random;
 use examples::report;
 use examples::tcp::{Event, Tcp};
@@ -107,7 +108,7 @@ struct Dial {
 pub struct Link {
     pub addr: SocketAddr,
     /// What was received, in plain, and not yet used.
-    pub received: Vec<u8>,
+    pub received: Buffer,
     stream: EncryptedStream,
     waiting: Vec<u8>, // payload that was to be sent before encryption was agreed on
     attempt: usize,
@@ -156,6 +157,28 @@ impl Net {
 
     pub fn link(&mut self, id: ConnId) -> Option<&mut Link> {
         self.links.get_mut(&id)
+    }
+
+    /// Takes what a connection has received; [`put_back`](Self::put_back) returns what was not used.
+    pub fn take_received(&mut self, id: ConnId) -> Option<(SocketAddr, Buffer)> {
+        let link = self.links.get_mut(&id)?;
+        Some((link.addr, core::mem::take(&mut link.received)))
+    }
+
+    /// Returns bytes that were not used. Those of a connection without encryption wait at its socket, so that the next are
+    /// read behind them.
+    pub fn put_back(&mut self, id: ConnId, received: Buffer) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let is_plain = link.stream.method() == Some(Method::Plaintext);
+        let socket = if is_plain { self.socket(id) } else { None };
+        match socket {
+            Some((_, socket)) if socket.is_empty() => *socket = received,
+            _ => {
+                if let Some(link) = self.links.get_mut(&id) {
+                    link.received = received;
+                }
+            }
+        }
     }
 
     /// Returns the ids of all open connections.
@@ -214,7 +237,7 @@ impl Net {
     }
 
     /// Returns what a connection has received and its address.
-    fn socket(&mut self, id: ConnId) -> Option<(SocketAddr, &mut Vec<u8>)> {
+    fn socket(&mut self, id: ConnId) -> Option<(SocketAddr, &mut Buffer)> {
         match &mut self.utp {
             Some(utp) if is_utp(id) => utp.conn(id).map(|conn| (conn.addr, &mut conn.received)),
             _ => self.tcp.conn(id).map(|conn| (conn.addr, &mut conn.received)),
@@ -317,7 +340,7 @@ impl Net {
             Some(_) => EncryptedStream::plain(),
         };
         let since = self.now();
-        let received = Vec::new();
+        let received = Buffer::new();
         let waiting = Vec::new();
         let reported = false;
         let answered = false;
@@ -352,7 +375,7 @@ impl Net {
         let find = |hash| torrents.iter().copied().find(|one| ObfuscatedHash::of(*one) == hash);
         let agreed = link.stream.method();
         let all = socket.len();
-        let Ok(received) = link.stream.handle_bytes(&mut *socket, &find) else {
+        let Ok(received) = link.stream.handle_bytes(socket, &find) else {
             if self.trace {
                 report!("{}: no agreement on encryption", link.addr);
             }
@@ -367,7 +390,7 @@ impl Net {
             core::mem::swap(&mut link.received, socket); // no copy
         } else {
             link.received.extend_from_slice(payload);
-            socket.drain(..consumed);
+            socket.consume(consumed);
         }
         if arrived && !link.answered {
             link.answered = true;

@@ -14,6 +14,7 @@ use super::json::Json;
 pub struct Report {
     json: bool,
     quiet: bool,
+    terminal: bool, // standard error is one
     torrent: Option<Label>,
     shown: Duration, // when the progress was last printed
     counted: [u64; 2],
@@ -43,7 +44,8 @@ pub struct Progress {
 
 impl Report {
     pub fn new(json: bool, quiet: bool) -> Self {
-        Self { json, quiet, torrent: None, shown: Duration::ZERO, counted: [0; 2] }
+        let terminal = std::io::stderr().is_terminal();
+        Self { json, quiet, terminal, torrent: None, shown: Duration::ZERO, counted: [0; 2] }
     }
 
     /// Names the torrent in all events.
@@ -119,7 +121,7 @@ impl Report {
 
     /// Returns whether the progress is a line of a terminal that is written again and again: that of one torrent is.
     fn is_live(&self) -> bool {
-        self.torrent.is_none() && std::io::stderr().is_terminal()
+        self.torrent.is_none() && self.terminal
     }
 
     /// Returns whether it is time for the next line of progress: on a terminal and as JSON every second, else every

@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 
 use bittorrent_pieces::bitfield::Bitfield;
@@ -10,8 +10,10 @@ use bittorrent_pieces::peer_book::{Ending, PeerSource};
 use bittorrent_pieces::torrent::{HASHES_LEN, transmit_len};
 use bittorrent_pieces::wire::extended::PexFlags;
 use bittorrent_pieces::{
-    CloseReason, ConnId, Event, Metainfo, Outcome, PieceCheck, PieceIndex, Torrent, TorrentVec,
+    Block, CloseReason, ConnId, Event, Metainfo, Outcome, PieceCheck, PieceIndex, Torrent,
+    TorrentVec,
 };
+use examples::buffer::Buffer;
 use examples::interrupt;
 
 use super::args::Share;
@@ -30,6 +32,8 @@ use super::web::Web;
 
 /// A connection that waits to send more than this gets no further block for now.
 const UNSENT: usize = 128 << 10;
+/// The most pieces that are hashed while they arrive.
+const AHEAD: usize = 256;
 
 /// How long a seed that gave enough waits for its last blocks to be sent, and then for peers to read them.
 const DELIVERY: Duration = Duration::from_secs(10);
@@ -49,6 +53,10 @@ pub struct Session<'a> {
     pub finder: Finder,
     pub report: Report,
     pub checks: VecDeque<PieceCheck>,
+    /// The checks of pieces that are not complete, as far as their blocks came in order.
+    pub ahead: BTreeMap<PieceIndex, PieceCheck>,
+    /// Messages that are sent together, and what is read for a check.
+    pub buffer: Buffer,
     pub sent: u64,
     pub received: u64,
     /// The number of pieces when it was last looked whether all that are wanted are there.
@@ -68,11 +76,13 @@ pub struct Session<'a> {
 impl Session<'_> {
     /// Goes on with the connections over which the info dictionary came.
     pub fn take_over(&mut self, shared: &mut Shared, kept: Vec<Kept>) -> io::Result<()> {
-        for Kept { conn: id, side, upgraded, mut bytes } in kept {
+        for Kept { conn: id, side, upgraded, bytes } in kept {
             let now = shared.net.now();
             let Some(link) = shared.net.link(id) else { continue };
-            bytes.append(&mut link.received);
-            link.received = bytes;
+            let mut received = Buffer::new();
+            received.extend_from_slice(&bytes);
+            received.extend_from_slice(&link.received);
+            link.received = received;
             let addr = link.addr;
             if self.torrent.take_over(now, id, side, upgraded).is_ok() {
                 self.conns.insert(id);
@@ -265,9 +275,7 @@ impl Session<'_> {
     /// Hands the torrent what a connection has received.
     fn read(&mut self, shared: &mut Shared, id: ConnId) -> io::Result<()> {
         let now = shared.net.now();
-        let Some(link) = shared.net.link(id) else { return Ok(()) };
-        let received = core::mem::take(&mut link.received);
-        let addr = link.addr;
+        let Some((addr, mut received)) = shared.net.take_received(id) else { return Ok(()) };
         let mut used = 0;
         while used < received.len() && shared.down.allows(now) {
             let consumed = self.accept(shared, id, &received[used..])?;
@@ -277,10 +285,8 @@ impl Session<'_> {
             trace(self.args.trace, "<-", addr, &received[used..used + consumed]);
             used += consumed;
         }
-        if let Some(link) = shared.net.link(id) {
-            link.received = received;
-            link.received.drain(..used);
-        }
+        received.consume(used);
+        shared.net.put_back(id, received);
         Ok(())
     }
 
@@ -293,6 +299,7 @@ impl Session<'_> {
             Some(Outcome::Block { block, data }) => {
                 self.storage.write(block, data)?;
                 self.parts.add(block, id);
+                self.hash_ahead(block, data);
                 self.received += data.len() as u64;
                 self.progressed = now;
                 self.finder.block(now, id);
@@ -315,21 +322,38 @@ impl Session<'_> {
         Ok(handled.consumed)
     }
 
+    /// Hashes a block while it is in the cache, if those before it in its piece were hashed.
+    fn hash_ahead(&mut self, block: Block, data: &[u8]) {
+        if block.begin == 0 && !self.ahead.contains_key(&block.piece) {
+            if self.ahead.len() >= AHEAD {
+                self.ahead.pop_first(); // it is read again
+            }
+            self.ahead.insert(block.piece, self.torrent.check_ahead(block.piece));
+        }
+        if let Some(check) = self.ahead.get_mut(&block.piece) {
+            check.hash_block(block, data);
+        }
+    }
+
     /// Hashes a slice of a piece that is to be checked.
     fn hash(&mut self, shared: &Shared) -> io::Result<()> {
         let Some(check) = self.checks.front_mut() else { return Ok(()) };
         if let Some(block) = check.next(SLICE) {
-            let mut slice = vec![0; block.len as usize];
-            self.storage.read(block, &mut slice)?;
-            check.hash_step(&slice);
+            let slice = self.buffer.room(block.len as usize);
+            self.storage.read(block, slice)?;
+            check.hash_step(slice);
         }
         if check.next(SLICE).is_none()
             && let Some(check) = self.checks.pop_front()
         {
-            let now = shared.net.now();
-            self.parts.close(check.piece());
-            self.torrent.handle_checked(now, check).map_err(io::Error::other)?;
+            self.checked(shared, check)?;
         }
+        Ok(())
+    }
+
+    fn checked(&mut self, shared: &Shared, check: PieceCheck) -> io::Result<()> {
+        self.parts.close(check.piece());
+        self.torrent.handle_checked(shared.net.now(), check).map_err(io::Error::other)?;
         Ok(())
     }
 
@@ -354,7 +378,12 @@ impl Session<'_> {
             Event::Connected { conn, .. } => self.finder.handshake(now, conn),
             Event::Verify { piece } => {
                 let check = self.torrent.check(piece).map_err(io::Error::other)?;
-                self.checks.push_back(check);
+                let check = self.ahead.remove(&piece).unwrap_or(check);
+                if check.next(SLICE).is_none() {
+                    self.checked(shared, check)?;
+                } else {
+                    self.checks.push_back(check);
+                }
             }
             Event::PieceFailed { piece } => self.piece_failed(piece),
             Event::Banned { conn } => self.parts.forget(conn),
@@ -380,24 +409,41 @@ impl Session<'_> {
             .event("piece_failed", fields, || format!("piece {piece} is not as it should be"));
     }
 
-    /// Sends what is due to a peer, as far as its socket and the limit allow.
+    /// Sends what is due to a peer, as far as its socket and the limit allow: as few times as possible, since each is a call
+    /// of the system and at least a packet.
     fn transmit(&mut self, shared: &mut Shared, id: ConnId, buf: &mut [u8]) -> io::Result<()> {
+        loop {
+            self.gather(shared, id, buf)?;
+            if self.buffer.is_empty() {
+                return Ok(());
+            }
+            shared.net.send(id, &mut self.buffer);
+            self.buffer.clear();
+        }
+    }
+
+    /// Collects the next messages to a peer, as many as go together.
+    fn gather(&mut self, shared: &mut Shared, id: ConnId, buf: &mut [u8]) -> io::Result<()> {
         let now = shared.net.now();
-        while shared.net.unsent(id) < UNSENT && shared.up.allows(now) {
+        let Some(addr) = shared.net.link(id).map(|link| link.addr) else { return Ok(()) };
+        let unsent = shared.net.unsent(id);
+        while unsent + self.buffer.len() < UNSENT && shared.up.allows(now) {
             let sent = self.torrent.poll_transmit_to(id, buf);
             let Some(sent) = sent.map_err(io::Error::other)? else { break };
-            let Some(addr) = shared.net.link(id).map(|link| link.addr) else { break };
-            let mut bytes = buf[..sent.len].to_vec();
+            let begin = self.buffer.len();
+            self.buffer.extend_from_slice(&buf[..sent.len]);
             if let Some(block) = sent.block {
-                bytes.resize(sent.len + block.len as usize, 0);
-                self.storage.read(block, &mut bytes[sent.len..])?;
+                let len = block.len as usize;
+                self.storage.read(block, self.buffer.room(len))?;
+                self.buffer.fill(len);
                 self.sent += u64::from(block.len);
-                shared.up.pass(block.len as usize);
-                bytes.resize(bytes.len() + sent.padding as usize, 0);
+                shared.up.pass(len);
+                let padding = sent.padding as usize;
+                self.buffer.room(padding).fill(0);
+                self.buffer.fill(padding);
             }
-            bytes.extend_from_slice(self.torrent.metadata(sent.metadata));
-            trace(self.args.trace, "->", addr, &bytes);
-            shared.net.send(id, &mut bytes);
+            self.buffer.extend_from_slice(self.torrent.metadata(sent.metadata));
+            trace(self.args.trace, "->", addr, &self.buffer[begin..]);
         }
         Ok(())
     }

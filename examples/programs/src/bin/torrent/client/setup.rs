@@ -1,7 +1,7 @@
 //! What a session begins with: the files, what is right of them, and the machine.
 
 use core::time::Duration;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
 use bittorrent_pieces::merkle::MerkleHash;
@@ -11,6 +11,7 @@ use bittorrent_pieces::{
     Bitfield, Config, Geometry, Metainfo, Padding, PeerId, PieceHashes, PieceIndex, Priority,
     Torrent, TorrentContent, TorrentLimits, TorrentSetup, TorrentVec,
 };
+use examples::buffer::Buffer;
 use examples::progress::size;
 use examples::random::random;
 
@@ -89,6 +90,8 @@ impl<'a> Setup<'a, '_> {
             finder,
             report,
             checks: VecDeque::new(),
+            ahead: BTreeMap::new(),
+            buffer: Buffer::new(),
             sent: 0,
             received: 0,
             checked_at: None,

@@ -158,28 +158,29 @@ impl Storage {
         self.files.iter().map(|part| stamp(part).unwrap_or((-1, -1))).collect()
     }
 
-    /// Reads a run of bytes of the content; what is missing at the end of a file is zeros.
+    /// Reads a run of bytes of the content; what is missing at the end of a file is zeros, and so is padding.
     pub fn read(&mut self, block: Block, out: &mut [u8]) -> io::Result<()> {
-        out.fill(0); // padding
-        for (nth, at, range) in self.spans(block) {
+        let mut done = 0; // read or zeros
+        for (nth, mut at, range) in self.spans(block) {
             let part = &self.files[nth];
             if part.found.is_none() {
                 continue;
             }
             let file = self.open.read(nth, &part.path)?;
-            let mut room = &mut out[range];
-            let mut at = at;
-            while !room.is_empty() {
-                match file.read_at(room, at) {
+            out[done..range.start].fill(0);
+            done = range.start;
+            while done < range.end {
+                match file.read_at(&mut out[done..range.end], at) {
                     Ok(0) => break,
                     Ok(len) => {
                         at += len as u64;
-                        room = &mut room[len..];
+                        done += len;
                     }
                     Err(error) => return Err(named(&part.path, &error)),
                 }
             }
         }
+        out[done..].fill(0);
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use bittorrent_pieces::ConnId;
 use bittorrent_pieces::utp::{MAX_LEN, UtpConfig, UtpEndpoint, UtpEvent, UtpLimits, UtpVec};
+use examples::buffer::Buffer;
 use examples::random::random;
 
 use super::finder::PEERS;
@@ -25,6 +26,8 @@ const WAITING: usize = 1_024;
 const ALONE: u8 = 4;
 /// A connection that holds more bytes than this is not read for now, so that its window closes.
 const UNREAD: usize = 256 << 10;
+/// The most bytes that are read at a time.
+const READ: usize = 16 << 10;
 
 /// What happened during a turn.
 #[derive(Debug)]
@@ -49,7 +52,7 @@ pub struct Utp {
 /// A connection.
 pub struct Conn {
     pub addr: SocketAddr,
-    pub received: Vec<u8>,
+    pub received: Buffer,
     out: Vec<u8>, // what the machine has no room for
     alone: u8,    // messages that still go in packets of their own
     /// When a dial is given up; `None` for an open connection.
@@ -58,7 +61,7 @@ pub struct Conn {
 
 impl Conn {
     const fn new(addr: SocketAddr, give_up: Option<Duration>) -> Self {
-        Self { addr, received: Vec::new(), out: Vec::new(), alone: ALONE, give_up }
+        Self { addr, received: Buffer::new(), out: Vec::new(), alone: ALONE, give_up }
     }
 }
 
@@ -210,10 +213,10 @@ impl Utp {
     fn read(&mut self, conn: ConnId, events: &mut Vec<Event>) {
         let Some(link) = self.conns.get_mut(&conn) else { return };
         let before = link.received.len();
-        let mut buf = [0; 16 << 10];
         while link.received.len() < UNREAD {
-            let Ok(len @ 1..) = self.machine.read(inner(conn), &mut buf) else { break };
-            link.received.extend_from_slice(&buf[..len]);
+            let room = link.received.room(READ);
+            let Ok(len @ 1..) = self.machine.read(inner(conn), room) else { break };
+            link.received.fill(len);
         }
         if link.received.len() > before {
             events.push(Event::Bytes(conn));
