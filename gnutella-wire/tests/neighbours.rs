@@ -324,3 +324,27 @@ fn a_network_has_its_share_of_the_route_table() {
     let later = Duration::from_secs(300);
     assert_eq!(accepted(&mut servent, later, 2), first);
 }
+
+/// A neighbour that begins more pings and queries than any user does is dismissed. What it relays is not its own.
+#[test]
+fn a_neighbour_that_begins_too_much_is_dismissed() {
+    for (function, payload) in [(Function::PING, &b""[..]), (Function::QUERY, b"\x00\x00hey\x00")] {
+        let mut servent = ultrapeer();
+        let mut sent = 0;
+        let closed = (0..10_000).find_map(|n| {
+            sent = n + 1;
+            receive(&mut servent, Duration::ZERO, A, &message(function, n, 1, 0, payload), 65_558)
+        });
+        let reason = CloseReason::Dismissed(ByeCode::TOO_MANY_MESSAGES);
+        assert_eq!(closed, Some(Event::Closed { conn: A, reason }));
+        // 16 are its share of 1,000 slots, and 200 more are forgiven.
+        assert_eq!(sent, 16 + 201, "{function}");
+        let other = message(function, 20_000, 1, 0, payload);
+        assert_eq!(receive(&mut servent, Duration::ZERO, B, &other, 65_558), None);
+        let mut relayed = ultrapeer();
+        let closed = (0..1_000).find_map(|n| {
+            receive(&mut relayed, Duration::ZERO, A, &message(function, n, 1, 1, payload), 65_558)
+        });
+        assert_eq!(closed, None, "{function}");
+    }
+}

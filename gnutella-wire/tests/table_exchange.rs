@@ -7,8 +7,11 @@ use core::time::Duration;
 use gnutella_wire::deflate::Inflater;
 use gnutella_wire::head::{Head, HeadLimits};
 use gnutella_wire::qrp::{KeywordHash, QueryTable, TableReceiver};
-use gnutella_wire::wire::{Compressor, Function, HEADER_LEN, Qrp};
-use gnutella_wire::{Config, ConnId, Neighbour, Servent, ServentId, ServentLimits, ServentVec};
+use gnutella_wire::wire::{ByeCode, Compressor, Function, HEADER_LEN, Patch, Payload, Qrp};
+use gnutella_wire::{
+    CloseReason, Config, ConnId, Event, Neighbour, Role, Servent, ServentId, ServentLimits,
+    ServentVec,
+};
 
 type Net = Servent<ServentVec>;
 
@@ -260,4 +263,84 @@ fn dense_tables_are_compressed_correctly() {
         expected.merge(&plain.table.table().unwrap()).unwrap();
         assert_eq!(packed.table.table().unwrap(), expected, "every {step}th");
     }
+}
+
+/// Passes what a leaf sends to its ultrapeer, which inflates the patches that are compressed. Returns their number.
+fn pass(leaf: &mut Net, node: &mut Net, inflater: &mut Inflater<Vec<u8>>, now: Duration) -> usize {
+    let mut buf = [0; Net::MAX_TRANSMIT_LEN];
+    let mut inflated = 0;
+    while let Some(sent) = leaf.poll_transmit(&mut buf).unwrap() {
+        let received = node.handle_bytes(now, A, &buf[..sent.len]).unwrap();
+        assert_eq!(received.consumed, sent.len);
+        let message = received.outcome.and_then(|handled| handled.message);
+        if let Some(Payload::Qrp(Qrp::Patch(patch))) = message.map(|message| message.payload) {
+            assert_eq!(patch.compressor, Compressor::ZLIB);
+            node.handle_compressed_patch(now, A, &patch, inflater).unwrap();
+            inflated += 1;
+        }
+    }
+    inflated
+}
+
+/// An ultrapeer reads the tables of its leaves, compressed or not, and passes on what is in them.
+#[test]
+fn an_ultrapeer_reads_the_tables_of_its_leaves() {
+    for encodings in ["", DEFLATE] {
+        let mut leaf = servent(Config::leaf, None);
+        share_100(&mut leaf);
+        leaf.handle_connected(Duration::ZERO, A, ultrapeer(encodings)).unwrap();
+        let mut node = servent(Config::ultrapeer, None);
+        node.handle_connected(Duration::ZERO, A, Role::Leaf).unwrap();
+        node.handle_connected(Duration::ZERO, B, ultrapeer(DEFLATE)).unwrap();
+        let mut inflater = Inflater::new(vec![0; Inflater::WINDOW]).unwrap();
+        let mut readers = [(B, Reader::new())];
+        for (round, word, lost) in [(1, "number42", "jude"), (2, "jude", "number42")] {
+            let now = TEN * (round * 4);
+            leaf.handle_timeout(now);
+            let inflated = pass(&mut leaf, &mut node, &mut inflater, now);
+            assert_eq!(inflated > 0, encodings == DEFLATE);
+            for later in 1..4 {
+                node.handle_timeout(now + TEN * later);
+                drain(&mut node, &mut readers, 1_000);
+            }
+            let reader = &readers[0].1;
+            assert!(reader.has(word) && !reader.has(lost), "round {round}, {encodings:?}");
+            leaf.unshare_all(now);
+            leaf.share(now, "Hey Jude.mp3");
+        }
+    }
+}
+
+/// A patch that is not compressed was read already, and a damaged stream ends the connection with bye 413.
+#[test]
+fn only_compressed_patches_are_inflated() {
+    let mut node = servent(Config::ultrapeer, None);
+    node.handle_connected(Duration::ZERO, A, Role::Leaf).unwrap();
+    let mut inflater = Inflater::new(vec![0; Inflater::WINDOW]).unwrap();
+    let mut buf = [0; Net::MAX_TRANSMIT_LEN];
+    let mut byes = |node: &mut Net| {
+        let mut byes = Vec::new();
+        while let Some(sent) = node.poll_transmit(&mut buf).unwrap() {
+            if buf[16] == Function::BYE.0 {
+                byes.push(u16::from_le_bytes([buf[HEADER_LEN], buf[HEADER_LEN + 1]]));
+            }
+            assert_eq!(sent.conn, A);
+        }
+        byes
+    };
+    let patch =
+        |compressor, data| Patch { seq_no: 1, seq_size: 1, compressor, entry_bits: 4, data };
+    let plain = patch(Compressor::NONE, b"not a stream");
+    node.handle_compressed_patch(Duration::ZERO, A, &plain, &mut inflater).unwrap();
+    assert_eq!(byes(&mut node), [] as [u16; 0]);
+    let damaged = patch(Compressor::ZLIB, b"not a stream");
+    node.handle_compressed_patch(Duration::ZERO, A, &damaged, &mut inflater).unwrap();
+    assert_eq!(byes(&mut node), [413]);
+    let closed = core::iter::from_fn(|| node.poll_event());
+    let reason = closed.filter_map(|event| match event {
+        Event::Closed { conn: A, reason } => Some(reason),
+        _ => None,
+    });
+    assert!(reason.eq([CloseReason::Dismissed(ByeCode::QRP)]));
+    assert!(node.handle_compressed_patch(Duration::ZERO, B, &plain, &mut inflater).is_err());
 }

@@ -168,3 +168,74 @@ impl Kind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::opennap::Kind;
+
+    /// The numbers of napster.txt, each with its name and no other.
+    #[test]
+    fn types_are_named_by_their_numbers() {
+        let rows = [
+            (0, "error"),
+            (2, "login"),
+            (3, "login ack"),
+            (6, "new user"),
+            (7, "nick check"),
+            (8, "nick free"),
+            (9, "nick taken"),
+            (10, "nick invalid"),
+            (14, "login options"),
+            (100, "share"),
+            (102, "unshare"),
+            (200, "search"),
+            (201, "found"),
+            (202, "search end"),
+            (203, "download"),
+            (204, "download ack"),
+            (205, "private"),
+            (206, "download error"),
+            (207, "hotlist add"),
+            (208, "hotlist init"),
+            (209, "user on"),
+            (210, "user off"),
+            (211, "browse"),
+            (212, "browsed"),
+            (213, "browse end"),
+            (214, "stats"),
+            (215, "resume"),
+            (217, "resume end"),
+            (218, "download begins"),
+            (219, "download ends"),
+            (220, "upload begins"),
+            (221, "upload ends"),
+            (301, "hotlist ack"),
+            (302, "hotlist error"),
+            (303, "hotlist remove"),
+            (316, "disconnecting"),
+            (404, "notice"),
+            (500, "download firewalled"),
+            (501, "upload firewalled"),
+            (600, "speed request"),
+            (601, "speed"),
+            (607, "upload request"),
+            (608, "upload accept"),
+            (609, "accept failed"),
+            (619, "upload limit"),
+            (620, "upload limited"),
+            (626, "port error"),
+            (748, "logged in elsewhere"),
+            (750, "ping"),
+            (751, "ping user"),
+            (752, "pong"),
+            (870, "share folder"),
+        ];
+        let mut named = 0;
+        for number in 0..=u16::MAX {
+            let row = rows.iter().find(|(known, _)| *known == number);
+            assert_eq!(Kind(number).name(), row.map_or("", |(_, name)| name), "{number}");
+            named += usize::from(row.is_some());
+        }
+        assert_eq!(named, rows.len());
+    }
+}

@@ -221,3 +221,89 @@ const ACCENTED: [[char; 2]; 36] = [
 fn greek_or_cyrillic(c: char) -> Option<char> {
     ACCENTED.iter().find(|[accented, _]| *accented == c).map(|[_, plain]| *plain)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+    use std::vec::Vec;
+
+    use super::{CAPITALS, decompose, is_letter, lower};
+
+    fn parts(c: char) -> String {
+        let mut parts = String::new();
+        decompose(c, |part| parts.push(part));
+        parts
+    }
+
+    fn chars(first: u32, last: u32) -> impl Iterator<Item = char> {
+        (first..=last).filter_map(char::from_u32)
+    }
+
+    /// Every capital of the ranges has the simple lower case of Unicode, and what is in lower case stays.
+    #[test]
+    fn capitals_have_the_lower_case_of_unicode() {
+        let of_unicode = |c: char| c.to_lowercase().next().unwrap_or(c);
+        let mut wrong = Vec::new();
+        let ranges = CAPITALS.map(|(first, last, _)| (u32::from(first), u32::from(last)));
+        for (first, last) in
+            ranges.into_iter().chain([(0, 0x17F), (0x370, 0x52F), (0x1E00, 0x1E95)])
+        {
+            wrong.extend(chars(first, last).filter(|c| lower(*c) != of_unicode(*c)));
+        }
+        assert_eq!(wrong, [] as [char; 0]);
+        for c in chars(0, 0xFFFF) {
+            assert_eq!(lower(lower(c)), lower(c), "{c}");
+        }
+    }
+
+    /// Letters without their marks, and characters that stand for several.
+    #[test]
+    fn letters_lose_their_marks() {
+        for (whole, expected) in [
+            ("aZ09-", "aZ09-"),
+            ("ÀÇÉÎÑÖÙÝ", "ACEINOUY"),
+            ("àçéîñöùýÿ", "aceinouyy"),
+            ("ĀĂĄĆĈČĎĒĞĤĪĴĶĹŃŌŔŚŢŨŴŶŹŽ", "AAACCCDEGHIJKLNORSTUWYZZ"),
+            ("ǍȀȘț", "AASt"),
+            ("ḀḃṠẁẸỹ", "AbSwEy"),
+            ("ΆΈΉΊΌΎΏάώϋΐ", "ΑΕΗΙΟΥΩαωυι"),
+            ("ЙйЁёЇїЎўЃѓЌќ", "ИиЕеІіУуГгКк"),
+            ("ＡＢｚ１！", "ABz1!"),
+            ("₀₉⁰⁴⁹²³¹", "09049231"),
+            ("ßẞﬀﬁﬂﬃﬄﬅﬆĲĳ№™…", "ssssfffiflffifflststIJijNoTM..."),
+            ("\u{A0}\u{2000}\u{200A}\u{202F}\u{205F}\u{3000}", "      "),
+            ("ØøĐđŁłÞæ€×", "ØøĐđŁłÞæ€×"), // letters of their own, and signs
+            ("漢한ש", "漢한ש"),
+        ] {
+            let found: String = whole.chars().map(parts).collect();
+            assert_eq!(found, expected, "{whole}");
+        }
+    }
+
+    /// The same as by the tables of Unicode, for all of Latin.
+    #[cfg(feature = "unicode")]
+    #[test]
+    fn latin_is_taken_apart_as_unicode_does() {
+        for c in chars(0, 0x24F).chain(chars(0x1E00, 0x1EFF)) {
+            let mut expected = String::new();
+            super::super::decompose(c, |part| {
+                if !super::super::is_mark(part) {
+                    expected.push(part);
+                }
+            });
+            assert_eq!(parts(c), expected, "U+{:04X} {c}", u32::from(c));
+        }
+    }
+
+    /// Signs, spaces and symbols separate words.
+    #[test]
+    fn signs_are_not_letters() {
+        for c in "azAZ09ßÿŁΑωЯёא漢한ºª²³¹µ".chars() {
+            assert!(is_letter(c), "{c}");
+        }
+        let signs = " -_.,'!\u{7F}\u{80}\u{A0}©«±´¶·¸»¿×÷…“–€™←∑■、。〈・︰\u{FEFF}！：［｛￥😀🚀";
+        for c in signs.chars() {
+            assert!(!is_letter(c), "U+{:04X} {c}", u32::from(c));
+        }
+    }
+}
