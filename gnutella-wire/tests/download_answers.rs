@@ -128,8 +128,9 @@ fn a_part_has_to_meet_what_was_asked_for() {
         (asked, asked + 999, 1_000, 1_000, None),
         (asked, end - 1, end - asked, 1_000, None),
         (asked - 500, asked + 499, 1_000, 500, None), // begins before it
-        (asked + 10, asked + 1_009, 1_000, 1_000, None),
-        (0, SIZE - 1, SIZE, 0, None), // reaches it later
+        (0, SIZE - 1, SIZE, 0, None),                 // reaches it later
+        (asked + 10, asked + 2_009, 2_000, 0, None),  // without its beginning: not a byte is used
+        (asked + 10, asked + 1_009, 1_000, 0, malformed), // and nothing of it was of use
         (asked - 1_000, asked - 1, 1_000, 0, malformed),
         (asked - 1_000, asked, 1_001, 0, None), // its last byte is the first that was asked for
         (0, 999, 1_000, 0, malformed),
@@ -144,7 +145,7 @@ fn a_part_has_to_meet_what_was_asked_for() {
     let (_, asked, end) = asking(&[(BLOCK, SIZE)]);
     assert_eq!((asked, end), (0, BLOCK));
     for (first, closed) in [(BLOCK - 1, None), (BLOCK, malformed)] {
-        let lines = ["HTTP/1.1 206 OK", &range(first, first + 99), &length(100)];
+        let lines = ["HTTP/1.1 206 OK", &range(first, first + 1_999), &length(2_000)];
         let (_, found, _) = deliver(asking(&[(BLOCK, SIZE)]).0, &lines);
         assert_eq!(found, closed, "{lines:?}");
     }
