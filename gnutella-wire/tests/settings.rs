@@ -10,7 +10,7 @@ use gnutella_wire::wire::{
     QueryFlags,
 };
 use gnutella_wire::{
-    Config, ConnId, Guid, Role, Servent, ServentId, ServentLimits, ServentVec, Text,
+    Config, ConfigError, ConnId, Guid, Role, Servent, ServentId, ServentLimits, ServentVec, Text,
 };
 
 const A: ConnId = ConnId(0);
@@ -148,4 +148,39 @@ fn flags_join_as_sets() {
         assert_eq!((both.with(a), both.with(b)), (both, both));
         assert_eq!(a.contains(b), a == b);
     }
+}
+
+/// A servent that lowers the TTL of others to more than it accepts contradicts itself.
+#[test]
+fn bounds_of_the_ttl_that_contradict_each_other_are_refused() {
+    for (max_ttl, hard_ttl, error) in [
+        (0, 10, Some(ConfigError::ZeroTtl)),
+        (5, 4, Some(ConfigError::HardTtlTooLow { hard_ttl: 4, max_ttl: 5 })),
+        (5, 0, Some(ConfigError::HardTtlTooLow { hard_ttl: 0, max_ttl: 5 })),
+        (5, 5, None),
+        (5, 6, None),
+    ] {
+        let mut config = Config::leaf(ServentId([1; 16]), at(1));
+        config.max_ttl = max_ttl;
+        config.hard_ttl = hard_ttl;
+        let servent = Servent::new(config, ServentVec::new(ServentLimits::default()));
+        assert_eq!(servent.err(), error, "{max_ttl} and {hard_ttl}");
+    }
+}
+
+/// The connections of a flood are those of the last one: an older target is void.
+#[test]
+fn the_target_of_an_older_flood_is_void() {
+    let config = Config::ultrapeer(ServentId([1; 16]), at(1));
+    let limits = ServentLimits::of(&config);
+    let mut servent = Servent::new(config, ServentVec::new(limits)).unwrap();
+    for conn in 0..2 {
+        servent.handle_connected(NOW, ConnId(conn), Role::Peer).unwrap();
+    }
+    let mut buf = [0; 128];
+    let first = servent.ping(NOW, Guid([1; 16]), &mut buf).unwrap();
+    assert!(servent.targets(first.to).eq([ConnId(0), ConnId(1)]));
+    let second = servent.ping(NOW, Guid([2; 16]), &mut buf).unwrap();
+    assert!(servent.targets(second.to).eq([ConnId(0), ConnId(1)]));
+    assert_eq!(servent.targets(first.to).count(), 0);
 }
