@@ -298,7 +298,7 @@ fn an_ultrapeer_reads_the_tables_of_its_leaves() {
         node.handle_connected(Duration::ZERO, A, leaf_neighbour()).unwrap();
         node.handle_connected(Duration::ZERO, B, ultrapeer(DEFLATE)).unwrap();
         let mut inflater = Inflater::new(vec![0; Inflater::WINDOW]).unwrap();
-        let mut readers = [(A, Reader::new()), (B, Reader::new())];
+        let mut readers = vec![(A, Reader::new()), (B, Reader::new())];
         for (round, word, lost) in [(1, "number42", "jude"), (2, "jude", "number42")] {
             let now = TEN * (round * 4);
             leaf.handle_timeout(now);
