@@ -4,7 +4,9 @@ use gnutella_wire::qrp::{KeywordHash, QueryTable};
 
 fn table(bits: u8, words: &[&str]) -> QueryTable<Vec<u8>> {
     let mut table = QueryTable::new(bits, vec![0; QueryTable::memory_len(bits)]).unwrap();
-    words.iter().for_each(|word| table.insert(KeywordHash::of(word)));
+    for word in words {
+        table.insert(KeywordHash::of(word));
+    }
     table
 }
 
