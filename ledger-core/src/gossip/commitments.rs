@@ -128,10 +128,10 @@ mod tests {
             let refused = |n: &u64| !bits.allows(height(*n), &id(OTHERS + *n));
             assert!((0..total).filter(refused).all(|n| n % interval == 0), "{total} headers");
             let with_a_bit = total.div_ceil(interval);
-            let refused = (0..total).filter(refused).count() as u64;
+            let count_of_refused = (0..total).filter(refused).fold(0, |count, _| count + 1);
             if with_a_bit > 1_000 {
                 let expected = with_a_bit * 45 / 100..=with_a_bit * 55 / 100;
-                assert!(expected.contains(&refused), "{refused} of {with_a_bit}");
+                assert!(expected.contains(&count_of_refused), "{count_of_refused} of {with_a_bit}");
             }
             for outside in [0, START, START + total + 1, u64::MAX] {
                 assert!(!bits.covers(outside));

@@ -74,7 +74,7 @@ fn a_chunk_is_asked_of_the_next_after_the_timeout() {
     gossip.want_snapshot(NOW, Some(place(X, 0)));
     assert_eq!(asked(&mut gossip), [1]);
     let late = NOW + Duration::from_secs(10);
-    let early = late - Duration::from_nanos(1);
+    let early = late.saturating_sub(Duration::from_nanos(1));
     gossip.handle_timeout(early);
     assert_eq!(asked(&mut gossip), [0; 0]);
     assert!(gossip.poll_timeout().is_some_and(|at| at <= late));
