@@ -106,8 +106,31 @@ fn a_full_set_of_slots_hides_no_later_round() {
         all_say(&mut engine, [2, 3], PRECOMMIT, 4, round, Statement::NIL);
     }
     assert_eq!(engine.round_state().round, Some(7));
-    all_say(&mut engine, [2, 3], PREVOTE, 4, 100, Statement::NIL);
+    all_say(&mut engine, [2], PREVOTE, 4, 100, Statement::NIL);
+    let again = engine.handle_datagram(NOW, &forged(2, PREVOTE, 4, 100, Statement::NIL));
+    assert_eq!(again, Ok(()), "noted and not kept: again it changes nothing");
+    assert_eq!(engine.round_state().round, Some(7));
+    all_say(&mut engine, [3], PREVOTE, 4, 100, Statement::NIL);
     assert_eq!(engine.round_state().round, Some(100));
+}
+
+/// After the last round that can be written there is none: its timeouts end nothing.
+#[test]
+fn the_last_round_has_no_next() {
+    let mut engine = engine(1);
+    all_say(&mut engine, [2, 3], PRECOMMIT, 4, u32::MAX, Statement::NIL);
+    assert_eq!(engine.round_state().round, Some(u32::MAX));
+    for later in 1..5 {
+        let now = Duration::from_secs(1 << 50) * later;
+        all_say(&mut engine, [0], PRECOMMIT, 4, u32::MAX, Statement::NIL);
+        engine.handle_timeout(now);
+        settle(&mut engine, now);
+        assert_eq!(engine.round_state().round, Some(u32::MAX));
+    }
+    assert!(engine.round_state().precommit_timeout_scheduled);
+    all_say(&mut engine, [0, 2, 3], PRECOMMIT, 4, u32::MAX, VALUE);
+    let decided = BftEvent::Decided { height: 4, round: u32::MAX, value: VALUE };
+    assert!(settle(&mut engine, NOW).contains(&decided));
 }
 
 /// Of the prevotes that justify the valid value none is replaced by one that contradicts it. Every other one is.

@@ -306,3 +306,23 @@ fn a_decision_seals_a_block() {
         assert_eq!(chain.engine().finalized(), Some(Height(height)));
     }
 }
+
+/// The claim of a block that is decided on names nobody.
+#[test]
+fn a_decided_block_claims_nothing() {
+    use ledger_core::ClaimKind;
+
+    let mut validators = ValidatorSet::new(ValidatorArray::<4>::EMPTY);
+    validators.set_stake(validator_id(&keys(1)[0]), 10).expect("there is room");
+    let mut chain = chain(BftSeal::new(validators));
+    for (kind, bytes) in
+        [(ClaimKind::WORK, &b""[..]), (ClaimKind::STAKE, b"x"), (ClaimKind::AUTHORITY, b"x")]
+    {
+        let header = propose(&mut chain, 1001, Claim::new(kind, bytes).expect("short"));
+        let block = encode(header, &[0; 4]);
+        assert_eq!(chain.append(1001, &block), refused(BftSealError::WrongClaim), "{kind}");
+    }
+    let header = propose(&mut chain, 1001, BftSeal::<ValidatorArray<4>>::claim());
+    let no_quorum = BftSealError::NoQuorum { weight: 0, total: 10 };
+    assert_eq!(chain.append(1001, &encode(header, &[0; 4])), refused(no_quorum));
+}

@@ -191,6 +191,7 @@ fn capacities_of_zero_and_one_report_full() {
     let full = ValidatorError::Full { capacity: 0 };
     assert_eq!(none.set_stake(ValidatorId([1; 32]), 5), Err(full));
     assert_eq!(none.draw(&[0; 32], 0, 0), None);
+    assert_eq!(none.coin(&[0; 32], 0, 0), None, "there is none");
     let mut one = ValidatorSet::new(ValidatorArray::<1>::EMPTY);
     assert_eq!(one.set_stake(ValidatorId([1; 32]), u64::MAX), Ok(()));
     assert_eq!(one.set_stake(ValidatorId([2; 32]), 1), Err(ValidatorError::TooMuchStake));

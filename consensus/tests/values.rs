@@ -1,5 +1,6 @@
 //! Small facts of the sets: capacity, length, difficulty, and how identifiers print.
 
+use consensus::bft::BftEvent;
 use consensus::quorum::{OverHalf, Tally};
 use consensus::select::{Draw, SeededDraw, StakeTree, WeightedRoundRobin};
 use consensus::slot::{Checkpoint, FfgEvent};
@@ -123,6 +124,20 @@ fn traces_name_the_fields() {
         (FfgEvent::Propose { slot: 4 }, "PROPOSE slot=4"),
         (FfgEvent::Justified(checkpoint), "JUSTIFIED slot=4 block=abababababababab"),
         (FfgEvent::Finalized(checkpoint), "FINALIZED slot=4 block=abababababababab"),
+    ] {
+        assert_eq!(event.to_string(), expected);
+    }
+    let peer = ValidatorId([0xCD; 32]);
+    for (event, expected) in [
+        (BftEvent::Save { token }, "SAVE 5"),
+        (BftEvent::Propose { height: 4, round: 1 }, "PROPOSE height=4 round=1"),
+        (BftEvent::Check { height: 4, value: block }, "CHECK height=4 block=abababababababab"),
+        (
+            BftEvent::Decided { height: 4, round: 1, value: block },
+            "DECIDED height=4 round=1 block=abababababababab",
+        ),
+        (BftEvent::PeerBehind { peer, height: 3 }, "PEER cdcdcdcdcdcdcdcd at height=3"),
+        (BftEvent::Behind { height: 9 }, "BEHIND others at height=9"),
     ] {
         assert_eq!(event.to_string(), expected);
     }

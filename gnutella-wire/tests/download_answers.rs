@@ -235,3 +235,32 @@ fn an_encoded_tree_is_declined() {
         assert!(world.closed.iter().all(|(_, reason)| *reason != DownloadCloseReason::Malformed));
     }
 }
+
+/// A refusal in chunks is read to its end if it is short, and no further than 64 KiB.
+#[test]
+fn a_long_refusal_in_chunks_ends_the_connection() {
+    for (chunks, is_read) in [(1, true), (60, true), (70, false), (100_000, false)] {
+        let (mut download, ..) = asking(&[]);
+        let lines = ["HTTP/1.1 503 Busy", "Retry-After: 5", "Transfer-Encoding: chunked"];
+        let mut bytes = head(&lines);
+        let mut sent = 0;
+        while let Ok(received) = download.handle_bytes(T0, ConnId(1), &bytes) {
+            let consumed = received.consumed;
+            bytes.drain(..consumed);
+            if consumed > 0 {
+                continue;
+            }
+            if sent == chunks {
+                break;
+            }
+            sent += 1;
+            bytes.extend(b"400\r\n");
+            bytes.extend([b'x'; 1_024]);
+            bytes.extend(if sent == chunks { &b"\r\n0\r\n\r\n"[..] } else { b"\r\n" });
+        }
+        let closed = core::iter::from_fn(|| download.poll_event())
+            .any(|event| matches!(event, DownloadEvent::Closed { .. }));
+        assert_eq!(closed, !is_read, "{chunks} KiB");
+        assert!(sent <= 70, "{sent} KiB were read");
+    }
+}

@@ -348,3 +348,27 @@ fn a_neighbour_that_begins_too_much_is_dismissed() {
         assert_eq!(closed, None, "{function}");
     }
 }
+
+/// The one that stays is still pinged when it is silent, whichever of the two left.
+#[test]
+fn a_silent_neighbour_is_pinged_after_another_has_left() {
+    for (role, left, stays) in
+        [(Role::Ultrapeer, A, B), (Role::Ultrapeer, B, A), (Role::Leaf, A, B), (Role::Leaf, B, A)]
+    {
+        let mut servent = servent(Config::ultrapeer(ServentId([1; 16]), address(1)));
+        servent.handle_connected(Duration::ZERO, A, role).unwrap();
+        servent.handle_connected(Duration::ZERO, B, Role::Ultrapeer).unwrap();
+        servent.handle_closed(Duration::ZERO, left);
+        let mut pinged = false;
+        let mut out = [0; 540];
+        for _ in 0..100 {
+            let Some(due) = servent.poll_timeout() else { break };
+            servent.handle_timeout(due);
+            while let Some(sent) = servent.poll_transmit(&mut out).unwrap() {
+                assert_eq!(sent.conn, stays);
+                pinged |= out[16] == Function::PING.0;
+            }
+        }
+        assert!(pinged, "{role:?}: {left} left");
+    }
+}

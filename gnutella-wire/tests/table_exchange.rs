@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use gnutella_wire::deflate::Inflater;
 use gnutella_wire::head::{Head, HeadLimits};
+use gnutella_wire::huge::{Sha1, Urn};
 use gnutella_wire::qrp::{KeywordHash, QueryTable, TableReceiver};
 use gnutella_wire::wire::{ByeCode, Compressor, Function, HEADER_LEN, Patch, Payload, Qrp};
 use gnutella_wire::{
@@ -139,6 +140,21 @@ fn a_table_is_sent_once_compressed_and_then_only_what_changes() {
         "words went, which a folded table does not forget without a RESET"
     );
     assert!(reader.has("jude") && !reader.has("song") && !reader.has("yesterday"));
+}
+
+/// The hash of a file is a word of its own, with its prefix (HUGE 0.94).
+#[test]
+fn the_hashes_of_files_are_in_the_table() {
+    let urn = Urn::Sha1(Sha1([7; 20]));
+    let other = Urn::Sha1(Sha1(core::array::from_fn(|n| n as u8)));
+    let mut leaf = servent(Config::leaf, None);
+    leaf.share_urn(Duration::ZERO, &urn);
+    leaf.handle_connected(Duration::ZERO, A, ultrapeer(DEFLATE)).unwrap();
+    let mut readers = [(A, Reader::new())];
+    drain(&mut leaf, &mut readers, 1_000);
+    let table = readers[0].1.table.table().unwrap();
+    assert_eq!(table.len(), 1);
+    assert!(table.contains(urn.keyword_hash()) && !table.contains(other.keyword_hash()));
 }
 
 #[test]
