@@ -7,14 +7,14 @@ use core::net::Ipv4Addr;
 use core::time::Duration;
 
 use exchange::{Behaviour, World, file_of, info_of, sha1_of};
-use gnutella_wire::ConnId;
 use gnutella_wire::head::{Head, HeadLimits};
-use gnutella_wire::http::Request;
+use gnutella_wire::http::{Giv, Request};
 use gnutella_wire::huge::Urn;
 use gnutella_wire::transfer::{
     Download, DownloadCloseReason, DownloadConfig, DownloadEvent, DownloadLimits, DownloadVec,
     FileInfo, Source, SourceFault,
 };
+use gnutella_wire::{ConnId, ConnectError, ServentId, Text};
 
 const T0: Duration = Duration::ZERO;
 const SIZE: u64 = 300_000;
@@ -263,4 +263,62 @@ fn a_long_refusal_in_chunks_ends_the_connection() {
         assert_eq!(closed, !is_read, "{chunks} KiB");
         assert!(sent <= 70, "{sent} KiB were read");
     }
+}
+
+/// A source that gave the tree and leaves takes nothing with it: blocks are still checked as they come.
+#[test]
+fn a_known_tree_stays_when_its_source_leaves() {
+    let file = file_of(4_000_000);
+    let mut world = World::new(&file);
+    let most = Some(300_000);
+    let first = world.add(Behaviour { most, keep_alive: false, ..Behaviour::GOOD });
+    world.run(Duration::from_secs(2));
+    assert_eq!(world.outcome, None);
+    assert!(world.download.progress().verified > 0);
+    let trees = world.heads(first).iter().filter(|head| head.contains("N2X?")).count();
+    assert_eq!(trees, 1);
+    assert!(world.heads(first).len() > 2, "it has closed between");
+}
+
+/// What waits to be tried again counts as waiting, and what sends as sending.
+#[test]
+fn progress_counts_the_sources_that_wait() {
+    let file = file_of(1_000_000);
+    let mut world = World::new(&file);
+    world.add(Behaviour { drops_after: Some(0), ..Behaviour::GOOD });
+    world.run(Duration::from_secs(2));
+    let progress = world.download.progress();
+    assert_eq!((progress.sending, progress.waiting), (0, 1));
+    world.add(Behaviour { rate: 10_000, ..Behaviour::GOOD });
+    world.run(Duration::from_secs(1));
+    let progress = world.download.progress();
+    assert_eq!((progress.sending, progress.waiting), (1, 1));
+}
+
+/// A servent that nobody asked for a push is refused, even if it has the file.
+#[test]
+fn a_giv_that_was_not_asked_for_is_refused() {
+    let info = FileInfo { size: SIZE, sha1: None, root: None, name: b"a.mp3" };
+    let storage = DownloadVec::new(DownloadLimits::default());
+    let mut download = Download::new(DownloadConfig::CUSTOMARY, info, storage).unwrap();
+    let host = core::net::SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 1), 6346);
+    let servent = ServentId([7; 16]);
+    download.add_source(T0, Source::of_hit(host, servent, 1, false)).unwrap();
+    let Some(DownloadEvent::Dial { source, .. }) = download.poll_event() else { panic!("a dial") };
+    let giv = |servent| Giv { index: 1, servent, name: Text::EMPTY };
+    let refused = Err(ConnectError::NotExpected(ConnId(5)));
+    assert_eq!(download.handle_giv(T0, ConnId(5), &giv(servent)), refused, "it is dialled");
+    download.handle_dial_failed(T0, source);
+    let mut pushed = false;
+    for _ in 0..10 {
+        if let Some(DownloadEvent::Push { .. }) = download.poll_event() {
+            pushed = true;
+            break;
+        }
+        let Some(due) = download.poll_timeout() else { break };
+        download.handle_timeout(due);
+    }
+    assert!(pushed, "it cannot be dialled");
+    assert_eq!(download.handle_giv(T0, ConnId(5), &giv(ServentId([8; 16]))), refused, "another");
+    assert!(download.handle_giv(T0, ConnId(5), &giv(servent)).is_ok());
 }

@@ -355,7 +355,9 @@ fn a_silent_neighbour_is_pinged_after_another_has_left() {
     for (role, left, stays) in
         [(Role::Ultrapeer, A, B), (Role::Ultrapeer, B, A), (Role::Leaf, A, B), (Role::Leaf, B, A)]
     {
-        let mut servent = servent(Config::ultrapeer(ServentId([1; 16]), address(1)));
+        let mut config = Config::ultrapeer(ServentId([1; 16]), address(1));
+        config.max_missed_pings = 0; // a single ping is waited for all the same
+        let mut servent = servent(config);
         servent.handle_connected(Duration::ZERO, A, role).unwrap();
         servent.handle_connected(Duration::ZERO, B, Role::Ultrapeer).unwrap();
         servent.handle_closed(Duration::ZERO, left);

@@ -11,8 +11,8 @@ use gnutella_wire::http::ContentRange;
 use gnutella_wire::opennap::Bound;
 use gnutella_wire::servent::Stats;
 use gnutella_wire::transfer::{Offer, UploadConfig, UploadEvent, UploadSlot, Uploads};
-use gnutella_wire::wire::{Function, Header, VendorMessage};
-use gnutella_wire::{ConnId, ConnectError, Guid, ServentId};
+use gnutella_wire::wire::{ByeCode, Function, Header, VendorMessage};
+use gnutella_wire::{CloseReason, ConnId, ConnectError, Event, Guid, ServentId};
 
 /// The extension `H`: one byte for the kind, 1 for SHA-1 and 2 for a bitprint, then the hash.
 #[test]
@@ -59,6 +59,20 @@ fn counters_print_with_their_names() {
     stats.choked = 4;
     let expected = zero.replace("received 0", "received 9").replace("choked 0", "choked 4");
     assert_eq!(stats.to_string(), expected);
+}
+
+#[test]
+fn events_print_what_happened() {
+    let conn = ConnId(7);
+    let address = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 6346);
+    assert_eq!(Event::Dial { address }.to_string(), "dial 192.0.2.1:6346");
+    let closed = |reason| Event::Closed { conn, reason }.to_string();
+    let desynchronised = closed(CloseReason::Desynchronised);
+    assert_eq!(desynchronised, format!("{conn} closed: message boundaries lost"));
+    let left = closed(CloseReason::Left(ByeCode::SHUTDOWN));
+    assert!(left.starts_with(&format!("{conn} closed: left with 200")), "{left}");
+    let dismissed = closed(CloseReason::Dismissed(ByeCode::QRP));
+    assert!(dismissed.starts_with(&format!("{conn} closed: dismissed with 413")), "{dismissed}");
 }
 
 /// Both versions of the request for a push proxy have no data.

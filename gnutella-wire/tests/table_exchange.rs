@@ -8,9 +8,10 @@ use gnutella_wire::deflate::Inflater;
 use gnutella_wire::head::{Head, HeadLimits};
 use gnutella_wire::huge::{Sha1, Urn};
 use gnutella_wire::qrp::{KeywordHash, QueryTable, TableReceiver};
-use gnutella_wire::wire::{ByeCode, Compressor, Function, HEADER_LEN, Patch, Payload, Qrp};
+use gnutella_wire::wire::{ByeCode, Compressor, Function, HEADER_LEN, Header, Patch, Payload, Qrp};
 use gnutella_wire::{
-    CloseReason, Config, ConnId, Event, Neighbour, Servent, ServentId, ServentLimits, ServentVec,
+    CloseReason, Config, ConnId, Event, Guid, Neighbour, Servent, ServentId, ServentLimits,
+    ServentVec,
 };
 
 type Net = Servent<ServentVec>;
@@ -364,4 +365,28 @@ fn only_compressed_patches_are_inflated() {
     });
     assert!(reason.eq([CloseReason::Dismissed(ByeCode::QRP)]));
     assert!(node.handle_compressed_patch(Duration::ZERO, B, &plain, &mut inflater).is_err());
+}
+
+/// Without memory for tables nothing is known of a leaf, so that it gets every query.
+#[test]
+fn without_memory_for_tables_leaves_get_all_queries() {
+    for (tables, is_forwarded) in [(Some(0), true), (None, false)] {
+        let mut node = servent(Config::ultrapeer, tables);
+        node.handle_connected(Duration::ZERO, A, leaf_neighbour()).unwrap();
+        node.handle_connected(Duration::ZERO, B, ultrapeer(DEFLATE)).unwrap();
+        let mut leaf = servent(Config::leaf, None);
+        leaf.share(Duration::ZERO, "Hey Jude.mp3");
+        leaf.handle_connected(Duration::ZERO, A, ultrapeer("")).unwrap();
+        let mut inflater = Inflater::new(vec![0; Inflater::WINDOW]).unwrap();
+        pass(&mut leaf, &mut node, &mut inflater, Duration::ZERO);
+        let payload = b"\x80\x00yesterday\x00";
+        let len = payload.len() as u32;
+        let header =
+            Header { guid: Guid([9; 16]), function: Function::QUERY, ttl: 2, hops: 1, len };
+        let query = [&header.to_bytes()[..], payload].concat();
+        let received = node.handle_bytes(Duration::ZERO, B, &query).unwrap();
+        let forward = received.outcome.and_then(|handled| handled.forward);
+        let to_leaf = forward.is_some_and(|forward| node.targets(forward.to).any(|to| to == A));
+        assert_eq!(to_leaf, is_forwarded, "{tables:?}");
+    }
 }
