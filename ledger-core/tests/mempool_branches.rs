@@ -4,7 +4,7 @@ mod common;
 
 use common::{TestChain, World, key};
 use ledger_core::mempool::{ChunkSlot, Mempool, MempoolConfig, MempoolSlot, MempoolSlots};
-use ledger_core::{Action, SignedTransaction, Transaction};
+use ledger_core::{Action, SignedTransaction, Transaction, TxId};
 
 type TestPool = Mempool<MempoolSlots<Vec<MempoolSlot>, Vec<ChunkSlot>>>;
 
@@ -14,12 +14,22 @@ fn pool(world: &World) -> TestPool {
     Mempool::new(MempoolConfig::new(world.genesis(), 9), storage).expect("a good configuration")
 }
 
-fn insert(pool: &mut TestPool, world: &World, from: u8, sequence: u64, amount: u64) {
+fn payment(world: &World, from: u8, sequence: u64, amount: u64) -> Vec<u8> {
     let action = Action::Pay { to: key(7).account(), amount };
     let payment = Transaction::new(key(from).account(), sequence, action);
     let mut buf = [0; Transaction::MAX_LEN];
     let signed = payment.sign(&world.genesis(), &key(from), &mut buf).expect("its own key");
-    let (signed, _) = SignedTransaction::decode(signed.as_bytes()).expect("just signed");
+    signed.as_bytes().to_vec()
+}
+
+fn id_of(world: &World, from: u8, sequence: u64, amount: u64) -> TxId {
+    let bytes = payment(world, from, sequence, amount);
+    SignedTransaction::decode(&bytes).expect("just signed").0.id(&world.genesis())
+}
+
+fn insert(pool: &mut TestPool, world: &World, from: u8, sequence: u64, amount: u64) {
+    let bytes = payment(world, from, sequence, amount);
+    let (signed, _) = SignedTransaction::decode(&bytes).expect("just signed");
     pool.insert(&signed, &world.chain.state(), world.chain.tip().height).expect("it is fine");
 }
 
@@ -76,4 +86,23 @@ fn what_cannot_be_paid_any_more_leaves() {
     other.append();
     assert_eq!(update(&mut pool, &other.chain), 1);
     assert_eq!(pool.reserved(&key(0).account()), 300, "of 400");
+}
+
+/// One that is removed takes those that follow it in its lane, and no others.
+#[test]
+fn a_removed_transaction_takes_those_that_follow() {
+    let world = World::new();
+    let mut pool = pool(&world);
+    let ids: Vec<_> = (0..3).map(|sequence| id_of(&world, 0, sequence, 5)).collect();
+    for sequence in 0..3 {
+        insert(&mut pool, &world, 0, sequence, 5);
+    }
+    insert(&mut pool, &world, 1, 0, 5);
+    assert!(!pool.remove(&id_of(&world, 2, 0, 5)), "it is not there");
+    assert_eq!(pool.len(), 4);
+    assert!(pool.remove(&ids[1]));
+    assert_eq!(pool.len(), 2, "the first of the lane and that of the other");
+    assert!(!pool.remove(&ids[2]));
+    assert!(pool.remove(&ids[0]));
+    assert_eq!(pool.reserved(&key(0).account()), 0);
 }

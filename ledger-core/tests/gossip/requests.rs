@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use ledger_core::gossip::{CloseReason, Message, NotFound, SnapshotPlace, Status};
+use ledger_core::gossip::{CloseReason, HeadersWriter, Message, NotFound, SnapshotPlace, Status};
 use ledger_core::state::Key;
 use ledger_core::{BlockId, ConnId, Height};
 
@@ -160,4 +160,32 @@ fn blocks_that_are_not_wanted_any_more_are_given_up() {
     }
     let more = asked_for_a_block(&mut gossip);
     assert_eq!(more.len(), 2, "{more:?}");
+}
+
+/// A peer that was sent nothing for the time of `keep_alive` gets the status again; one without a hello does not.
+#[test]
+fn an_idle_connection_is_kept_alive() {
+    let mut gossip = gossip(4);
+    hello(&mut gossip, 1, 0);
+    gossip.handle_connected(NOW, ConnId(2), true).expect("there is room");
+    events(&mut gossip);
+    sent(&mut gossip);
+    let mut headers = [0; 6];
+    let len = HeadersWriter::new(&mut headers).expect("it fits").finish(false);
+    gossip.handle_bytes(NOW, ConnId(1), &headers[..len]).expect("it has no more headers");
+    let due = NOW + Duration::from_secs(30);
+    let mut now = NOW;
+    while now < due {
+        let next = gossip.poll_timeout().expect("a deadline").min(due);
+        assert!(next > now);
+        now = next;
+        gossip.handle_timeout(now);
+        let expected: &[u32] = if now < due { &[] } else { &[1] };
+        assert_eq!(
+            receivers(&mut gossip, "STATUS"),
+            expected,
+            "after {:?}",
+            now.saturating_sub(NOW)
+        );
+    }
 }
