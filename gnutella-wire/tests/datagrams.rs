@@ -317,9 +317,20 @@ fn an_offer_needs_a_key() {
     for (_, offer) in polled(&mut ben) {
         assert_eq!(ann.handle_datagram(Duration::ZERO, at(2), &offer), Ok(None));
     }
+    let unsolicited = Err(DatagramError::Unsolicited(Function::VENDOR));
+    let ack = |guid, records| {
+        datagram(guid, Function::VENDOR, &[&b"LIME\x0B\0\x02\0"[..], &[records]].concat())
+    };
+    for (guid, records) in [(QUERY, 3), (other, 0)] {
+        let bytes = ack(guid, records);
+        let refused = ben.handle_datagram(Duration::ZERO, at(1), &bytes);
+        assert_eq!(refused, unsolicited, "{records} of {guid}");
+    }
     for (_, ack) in polled(&mut ann) {
         assert_eq!(ben.handle_datagram(Duration::ZERO, at(1), &ack), Ok(None));
     }
+    let again = ack(other, 3);
+    assert_eq!(ben.handle_datagram(Duration::ZERO, at(1), &again), unsolicited, "once");
     let wanted = DatagramEvent::HitsWanted { to: at(1), guid: other, records: 3 };
     assert_eq!(ben.poll_event(), Some(wanted));
 }

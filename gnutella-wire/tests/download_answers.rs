@@ -280,6 +280,22 @@ fn a_known_tree_stays_when_its_source_leaves() {
     assert!(world.heads(first).len() > 2, "it has closed between");
 }
 
+/// A source that breaks off in its tree does not keep it: another one is asked for the tree.
+#[test]
+fn a_tree_that_breaks_off_is_fetched_elsewhere() {
+    let file = file_of(4_000_000);
+    let mut world = World::new(&file);
+    let part =
+        "HTTP/1.1 200 OK\r\nContent-Type: application/dime\r\nContent-Length: 500\r\n\r\nabc";
+    let no_tree = Some(part.into());
+    let first = world.add(Behaviour { no_tree, keep_alive: false, ..Behaviour::GOOD });
+    let second = world.add(Behaviour { rate: 500_000, ..Behaviour::GOOD });
+    world.run(Duration::from_secs(60));
+    assert_eq!(world.outcome, Some(DownloadEvent::Completed { verified: true }));
+    let trees = |server| world.heads(server).iter().filter(|head| head.contains("N2X?")).count();
+    assert_eq!((trees(first), trees(second)), (1, 1));
+}
+
 /// What waits to be tried again counts as waiting, and what sends as sending.
 #[test]
 fn progress_counts_the_sources_that_wait() {

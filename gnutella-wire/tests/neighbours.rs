@@ -374,3 +374,36 @@ fn a_silent_neighbour_is_pinged_after_another_has_left() {
         assert!(pinged, "{role:?}: {left} left");
     }
 }
+
+/// `BEAR/4`: a neighbour gets the queries that have fewer hops than it asked for.
+#[test]
+fn queries_of_the_hops_that_a_neighbour_wants_go_there() {
+    let mut servent = ultrapeer();
+    let limit = message(Function::VENDOR_STANDARD, 1, 1, 0, b"BEAR\x04\x00\x01\x00\x02");
+    servent.handle_bytes(Duration::ZERO, A, &limit).unwrap();
+    for (hops, is_wanted) in [(0, true), (1, false), (2, false)] {
+        let query = message(Function::QUERY, 10 + u64::from(hops), 4, hops, b"\0\0hey jude\0");
+        let received = servent.handle_bytes(Duration::ZERO, B, &query).unwrap();
+        let forward = received.outcome.and_then(|handled| handled.forward);
+        let to = forward.map(|forward| servent.targets(forward.to).collect::<Vec<_>>());
+        let expected = is_wanted.then(|| vec![A]);
+        assert_eq!(to.filter(|to| !to.is_empty()), expected, "{hops} hops, and one more");
+    }
+}
+
+/// A servent that keeps no pongs for others passes their pings on.
+#[test]
+fn pings_are_passed_on_where_no_pongs_are_kept() {
+    for (pongs, is_forwarded) in [(0, true), (10, false)] {
+        let mut config = Config::ultrapeer(ServentId([1; 16]), address(1));
+        config.pongs = pongs;
+        let mut servent = servent(config);
+        servent.handle_connected(Duration::ZERO, A, Role::Ultrapeer).unwrap();
+        servent.handle_connected(Duration::ZERO, B, Role::Ultrapeer).unwrap();
+        let ping = message(Function::PING, 1, 3, 1, &[]);
+        let received = servent.handle_bytes(Duration::ZERO, A, &ping).unwrap();
+        let forward = received.outcome.and_then(|handled| handled.forward);
+        let to_other = forward.is_some_and(|it| servent.targets(it.to).eq([B]));
+        assert_eq!(to_other, is_forwarded, "{pongs} pongs");
+    }
+}
