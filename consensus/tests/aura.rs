@@ -127,3 +127,18 @@ proptest! {
         }
     }
 }
+
+/// A block is forgotten only where its slots are needed.
+#[test]
+fn a_block_stays_while_its_slots_are_not_needed() {
+    let mut finality = RollingFinality::<_, OverTwoThirds>::new(4, [CreditSlot::EMPTY; 3]);
+    for (number, is_final) in [(1, false), (2, false), (3, true)] {
+        let finalized = finality.push(number, &[id(number as i64)]).expect("the next block");
+        let expected = if is_final { vec![1] } else { vec![] };
+        assert_eq!(finalized.collect::<Vec<_>>(), expected, "block {number}: three of four");
+    }
+    assert_eq!(finality.finalized(), Some(1));
+    finality.set_authorities(2);
+    let finalized = finality.push(4, &[id(4)]).expect("the next block");
+    assert_eq!(finalized.collect::<Vec<_>>(), [2, 3], "two of two");
+}

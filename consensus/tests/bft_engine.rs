@@ -1,80 +1,19 @@
 //! One BFT engine among statements that the test signs: what it saves, sends and reports.
 
+mod bft_one;
+
 use core::time::Duration;
 
+use bft_one::{
+    Engine, GENESIS, NOW, PROPOSE, VALUE, engine, events, key, sent, setup, signed, storage,
+    validators,
+};
 use consensus::bft::{
-    Bft, BftConfig, BftEvent, BftSetup, BftSlots, CallError, DatagramError, PeerSlot, ResumeError,
-    Step, VoteSlot,
+    Bft, BftConfig, BftEvent, BftSetup, CallError, DatagramError, ResumeError, Step,
 };
 use consensus::{
-    ConfigError, Ed25519Key, Keys as _, OffenceKind, RoundRobin, SaveToken, SignedStatement,
-    Statement, StatementKind, ValidatorId,
+    ConfigError, Keys as _, OffenceKind, SaveToken, Statement, StatementKind, ValidatorId,
 };
-
-const GENESIS: [u8; 32] = [0xC0; 32];
-const VALUE: [u8; 32] = [0xAB; 32];
-
-type Storage = BftSlots<Vec<PeerSlot>, Vec<VoteSlot>>;
-type Engine = Bft<RoundRobin<Vec<ValidatorId>>, Ed25519Key, Storage>;
-
-fn key(n: u8) -> Ed25519Key {
-    Ed25519Key::from_secret(&[n + 1; 32])
-}
-
-/// Four validators in the order of their numbers, and the height 4, whose round 0 belongs to number 0.
-fn setup(
-    validators: &[(ValidatorId, u64)],
-    me: u8,
-) -> BftSetup<'_, RoundRobin<Vec<ValidatorId>>, Ed25519Key> {
-    BftSetup {
-        config: BftConfig::new(Duration::from_millis(100)),
-        genesis: GENESIS,
-        height: 4,
-        validators,
-        selector: RoundRobin::new(validators.iter().map(|(id, _)| *id).collect()),
-        keys: key(me),
-    }
-}
-
-fn validators() -> Vec<(ValidatorId, u64)> {
-    (0..4).map(|n| (key(n).id(), 1)).collect()
-}
-
-fn storage(validators: usize, votes: usize) -> Storage {
-    BftSlots { validators: vec![PeerSlot::EMPTY; validators], votes: vec![VoteSlot::EMPTY; votes] }
-}
-
-fn engine(me: u8) -> Engine {
-    Bft::new(setup(&validators(), me), storage(4, 24)).expect("valid")
-}
-
-fn signed(author: u8, kind: StatementKind, height: u64, round: u32, digest: [u8; 32]) -> [u8; 183] {
-    let statement = Statement::new(GENESIS, kind, height, round, digest);
-    let key = key(author);
-    let signature = key.sign(&statement.to_bytes());
-    let mut out = [0; SignedStatement::LEN];
-    let signed = SignedStatement { statement, author: key.id(), signature };
-    signed.encode(&mut out).expect("LEN suffices");
-    out
-}
-
-fn sent(engine: &mut Engine) -> Vec<Statement> {
-    let mut buf = [0; SignedStatement::LEN];
-    let mut out = Vec::new();
-    while engine.poll_transmit(&mut buf).expect("LEN suffices").is_some() {
-        let (signed, _) = SignedStatement::decode(&buf).expect("it decodes");
-        assert_eq!(signed.verify(), Ok(()));
-        out.push(signed.statement);
-    }
-    out
-}
-
-fn events(engine: &mut Engine) -> Vec<BftEvent> {
-    core::iter::from_fn(|| engine.poll_event()).collect()
-}
-
-const NOW: Duration = Duration::ZERO;
-const PROPOSE: StatementKind = StatementKind::Propose { valid_round: None };
 
 /// A vote is decided on, saved, and only then sent and counted; after a crash in between, the same vote leaves.
 #[test]

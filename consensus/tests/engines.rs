@@ -121,6 +121,33 @@ fn clique_seals_blocks_and_adds_an_authority() {
     assert_eq!(chain.append(now + 10, &unknown), refused(error));
 }
 
+/// A majority drops an authority, and a claim with an unknown vote, or with a target and no vote, is refused.
+#[test]
+fn clique_drops_an_authority_and_refuses_malformed_votes() {
+    let keys = keys(3);
+    let mut chain = clique_chain(&keys);
+    let vote = Some(CliqueVote { target: validator_id(&keys[2]), authorize: false });
+    for (now, author) in [(1010, 1), (1020, 0)] {
+        let block = clique_block(&mut chain, now, &keys[author], vote);
+        chain.append(now, &block).expect("it may sign");
+    }
+    assert!(chain.engine().clique().signers().eq(keys[..2].iter().map(validator_id)));
+    assert_eq!(chain.engine().clique().signers().len(), 2);
+
+    let claim = chain.engine().claim(&validator_id(&keys[1]), None).expect("an authority");
+    for (at, byte) in [(0, 1), (31, 1), (34, 3), (34, 0xFF)] {
+        let mut claim = claim.as_bytes().to_vec();
+        claim[at] ^= byte;
+        let claim = Claim::new(ledger_core::ClaimKind::AUTHORITY, &claim).expect("it is short");
+        let header = propose(&mut chain, 1030, claim);
+        let signature = keys[1].sign(&statement_of(chain.genesis_id(), &header, 0));
+        let block = encode(header, signature.as_bytes());
+        assert_eq!(chain.append(1030, &block), refused(CliqueSealError::MalformedVote), "{at}");
+    }
+    let block = clique_block(&mut chain, 1030, &keys[1], None);
+    chain.append(1030, &block).expect("it votes for nobody");
+}
+
 /// Two chains of equal difficulty: the shorter one, then the one whose signer is the longest out of turn, then the lower
 /// hash; whichever came first.
 #[test]
@@ -278,4 +305,24 @@ fn a_decision_seals_a_block() {
         chain.append(now, &block).expect("decided");
         assert_eq!(chain.engine().finalized(), Some(Height(height)));
     }
+}
+
+/// The claim of a block that is decided on names nobody.
+#[test]
+fn a_decided_block_claims_nothing() {
+    use ledger_core::ClaimKind;
+
+    let mut validators = ValidatorSet::new(ValidatorArray::<4>::EMPTY);
+    validators.set_stake(validator_id(&keys(1)[0]), 10).expect("there is room");
+    let mut chain = chain(BftSeal::new(validators));
+    for (kind, bytes) in
+        [(ClaimKind::WORK, &b""[..]), (ClaimKind::STAKE, b"x"), (ClaimKind::AUTHORITY, b"x")]
+    {
+        let header = propose(&mut chain, 1001, Claim::new(kind, bytes).expect("short"));
+        let block = encode(header, &[0; 4]);
+        assert_eq!(chain.append(1001, &block), refused(BftSealError::WrongClaim), "{kind}");
+    }
+    let header = propose(&mut chain, 1001, BftSeal::<ValidatorArray<4>>::claim());
+    let no_quorum = BftSealError::NoQuorum { weight: 0, total: 10 };
+    assert_eq!(chain.append(1001, &encode(header, &[0; 4])), refused(no_quorum));
 }

@@ -295,3 +295,48 @@ fn a_full_guard_forgets_the_lowest() {
         assert_eq!(guard.forgotten().block(), Some(forgotten), "{slots:?}");
     }
 }
+
+/// Of two records for one slot, where there is room for one, the later one stays, and the other becomes a minimum.
+#[test]
+fn a_full_guard_forgets_the_earlier_of_two_records_of_one_slot() {
+    let mut guard = CompleteGuard::new([RecordSlot::EMPTY; 1]);
+    guard.import_block(5, Some([1; 32])).expect("a slot");
+    guard.import_block(5, Some([2; 32])).expect("a slot");
+    assert_eq!(guard.blocks().collect::<Vec<_>>(), [(5, Some([2; 32]))]);
+    guard.import_block(4, Some([3; 32])).expect("a slot");
+    assert_eq!(guard.blocks().collect::<Vec<_>>(), [(5, Some([2; 32]))], "the lowest is forgotten");
+
+    let mut guard = CompleteGuard::new([RecordSlot::EMPTY; 1]);
+    guard.import_attestation(3, 5, Some([1; 32])).expect("a slot");
+    guard.import_attestation(2, 5, Some([2; 32])).expect("a slot");
+    assert_eq!(guard.attestations().collect::<Vec<_>>(), [(2, 5, Some([2; 32]))]);
+    let minimum = GuardError::BelowMinimum { minimum: 3 };
+    assert_eq!(guard.sign_attestation(2, 6, [1; 32]), Err(minimum), "a source was forgotten");
+}
+
+/// EIP-3076: one link surrounds another if it begins before and ends after it. Links with one end in common do not.
+#[test]
+fn links_with_one_end_in_common_do_not_surround_each_other() {
+    let signed = (4, 8);
+    for (source, target, expected) in [
+        (3, 9, Err(GuardError::NewSurroundsPrevious { source: 4, target: 8 })),
+        (5, 7, Err(GuardError::PreviousSurroundsNew { source: 4, target: 8 })),
+        (4, 8, Err(GuardError::DoubleVote { source: 4, target: 8 })),
+        (5, 8, Err(GuardError::DoubleVote { source: 4, target: 8 })),
+        (4, 9, Ok(Permit::New)),
+        (8, 9, Ok(Permit::New)),
+        (5, 9, Ok(Permit::New)),
+    ] {
+        let mut guard = CompleteGuard::new([RecordSlot::EMPTY; 4]);
+        guard.sign_attestation(signed.0, signed.1, [1; 32]).expect("the first");
+        assert_eq!(guard.sign_attestation(source, target, [2; 32]), expected, "{source}..{target}");
+    }
+    let mut guard = CompleteGuard::new([RecordSlot::EMPTY; 4]);
+    guard.sign_attestation(4, 8, [1; 32]).expect("the first");
+    let below = GuardError::BelowMinimum { minimum: 8 };
+    assert_eq!(
+        guard.sign_attestation(4, 7, [2; 32]),
+        Err(below),
+        "the same source, an earlier target"
+    );
+}

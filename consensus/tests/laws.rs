@@ -167,12 +167,31 @@ fn an_authority_that_returns_is_still_recent() {
     assert!(list.iter().eq([1, 2, 3, 4].map(id)));
 }
 
+/// Where two heights share a slot the later signature is kept, in whatever order they are recorded.
+#[test]
+fn the_latest_signatures_are_kept() {
+    let id = |n| ValidatorId([n; 32]);
+    let mut list = Authorities::new([AuthoritySlot::EMPTY; 4]);
+    (1..=4).for_each(|n| list.insert(id(n)).expect("there is room"));
+    list.record_signature(&id(1), 9);
+    list.record_signature(&id(2), 5);
+    let wait = AuthorityError::RecentlySigned { id: id(1), next: 12 };
+    assert_eq!(list.turn(&id(1), 10), Err(wait), "height 5 is over");
+    list.record_signature(&id(2), 13);
+    let wait = AuthorityError::RecentlySigned { id: id(2), next: 16 };
+    assert_eq!(list.turn(&id(2), 14), Err(wait));
+    list.record_signature(&id(3), 13);
+    let wait = AuthorityError::RecentlySigned { id: id(3), next: 16 };
+    assert_eq!(list.turn(&id(3), 14), Err(wait), "another block of one height");
+}
+
 #[test]
 fn capacities_of_zero_and_one_report_full() {
     let mut none = ValidatorSet::new(ValidatorArray::<0>::EMPTY);
     let full = ValidatorError::Full { capacity: 0 };
     assert_eq!(none.set_stake(ValidatorId([1; 32]), 5), Err(full));
     assert_eq!(none.draw(&[0; 32], 0, 0), None);
+    assert_eq!(none.coin(&[0; 32], 0, 0), None, "there is none");
     let mut one = ValidatorSet::new(ValidatorArray::<1>::EMPTY);
     assert_eq!(one.set_stake(ValidatorId([1; 32]), u64::MAX), Ok(()));
     assert_eq!(one.set_stake(ValidatorId([2; 32]), 1), Err(ValidatorError::TooMuchStake));

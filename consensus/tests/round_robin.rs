@@ -195,3 +195,48 @@ proptest! {
         }
     }
 }
+
+/// The proposers of the first steps.
+fn proposers(set: &mut Set, count: usize) -> Vec<u8> {
+    let mut out = vec![set.proposer().expect("somebody").0[0]];
+    out.extend((1..count).map(|_| set.advance(1).expect("somebody").0[0]));
+    out
+}
+
+/// CometBFT: of equal priorities the lower address proposes, whatever its power.
+#[test]
+fn the_lower_id_proposes_among_equals() {
+    let mut equal = set(&[3, 1, 2].map(|n| numbered(n, 7))).expect("small");
+    assert_eq!(proposers(&mut equal, 6), [1, 2, 3, 1, 2, 3]);
+    // After the first step both have priority 2.
+    let mut low = set(&[numbered(2, 3), numbered(1, 1)]).expect("small");
+    assert_eq!(proposers(&mut low, 8), [2, 1, 2, 2, 2, 1, 2, 2]);
+    let mut high = set(&[numbered(1, 3), numbered(2, 1)]).expect("small");
+    assert_eq!(proposers(&mut high, 8), [1, 1, 2, 1, 1, 1, 2, 1]);
+}
+
+/// A known validator needs no further slot, and a new one takes that of a removed one.
+#[test]
+fn a_full_set_can_change() {
+    let two = [numbered(1, 5), numbered(2, 5)];
+    let full = || WeightedRoundRobin::new(ValidatorArray::<2>::EMPTY, &two).expect("small");
+    assert_eq!(full().update(&[numbered(1, 9)]), Ok(()));
+    assert_eq!(full().update(&[numbered(1, 9), numbered(2, 1)]), Ok(()));
+    assert_eq!(full().update(&[numbered(1, 0), numbered(3, 1)]), Ok(()));
+    let error = Err(UpdateError::Full { capacity: 2 });
+    assert_eq!(full().update(&[numbered(3, 1)]), error);
+    assert_eq!(full().update(&[numbered(1, 9), numbered(3, 1)]), error);
+}
+
+/// A new validator begins at -1.125 times the total with the changes and before the removals, as in CometBFT; then all are
+/// moved so that their average is 0, rounded down.
+#[test]
+fn a_new_validator_waits_by_the_total_before_removals() {
+    let mut changed = set(&[numbered(1, 40), numbered(2, 30), numbered(3, 10)]).expect("small");
+    // 1 has proposed: its priority is 40 - 80, those of 2 and 3 are 30 and 10.
+    changed.update(&[numbered(2, 0), numbered(4, 20)]).expect("small");
+    // The total before the removal is 100, after it 70: 4 begins at -112, and the least is 122 below the greatest.
+    let priorities: Vec<_> = changed.iter().map(|it| (it.id.0[0], it.priority)).collect();
+    assert_eq!(priorities, [(1, 8), (4, -64), (3, 58)]);
+    assert_eq!(changed.total_power(), 70);
+}

@@ -211,3 +211,74 @@ fn each_step_applies_the_rules_of_the_paper() {
         assert_eq!(after.apply(3, In::SkipRound), Ok(Some(RoundOutput::NewRound(3))), "line 56");
     }
 }
+
+/// The rules that hold in every step (lines 47, 49, 55 and 65) are those of this round, or of a later one, and none holds
+/// after the decision.
+#[test]
+fn the_rules_of_any_step_belong_to_their_round() {
+    use RoundInput as In;
+
+    let of = |step, round| RoundState { round: Some(round), step, ..RoundState::default() };
+    let steps = [Step::Unstarted, Step::Propose, Step::Prevote, Step::Precommit];
+    for state in steps.map(|step| of(step, 4)) {
+        for round in [3, 5] {
+            let mut after = state;
+            assert!(after.apply(round, In::PrecommitAny).is_err(), "line 47, {state:?}");
+            assert!(after.apply(round, In::TimeoutPrecommit).is_err(), "line 65, {state:?}");
+            assert_eq!(after, state);
+        }
+        let mut after = state;
+        let timeout = RoundOutput::ScheduleTimeout(Step::Precommit);
+        assert_eq!(after.apply(4, In::PrecommitAny), Ok(Some(timeout)), "line 48");
+        assert_eq!(after.apply(4, In::PrecommitAny), Ok(None), "line 47: for the first time");
+        assert_eq!(after.apply(4, In::TimeoutPrecommit), Ok(Some(RoundOutput::NewRound(5))));
+        assert_eq!(after, of(Step::Unstarted, 5), "line 67");
+        for (round, skips) in [(3, false), (4, false), (5, true), (9, true)] {
+            let mut after = state;
+            let expected = skips.then_some(Some(RoundOutput::NewRound(round)));
+            assert_eq!(after.apply(round, In::SkipRound).ok(), expected, "line 55, {state:?}");
+        }
+    }
+    let mut last = of(Step::Precommit, u32::MAX);
+    assert!(last.apply(u32::MAX, In::TimeoutPrecommit).is_err(), "no later round can be written");
+
+    let mut decided = of(Step::Prevote, 4);
+    decided.apply(2, In::ProposalAndPrecommitValue([1; 32])).expect("line 49: of any round");
+    let before = decided;
+    for (round, input) in [
+        (4, In::PrecommitAny),
+        (4, In::TimeoutPrecommit),
+        (9, In::SkipRound),
+        (4, In::ProposalAndPrecommitValue([2; 32])),
+        (4, In::NewRound { is_proposer: true }),
+    ] {
+        assert!(decided.apply(round, input).is_err(), "{input:?}");
+        assert_eq!(decided, before, "{input:?}");
+    }
+}
+
+/// Lines 22-33: what a validator that has locked prevotes for.
+#[test]
+fn a_lock_gives_way_to_its_value_and_to_later_quorums() {
+    use RoundInput as In;
+
+    const V: [u8; 32] = [1; 32];
+    const W: [u8; 32] = [2; 32];
+    let with = |value, valid_round| In::ProposalAndPolkaPrevious { value, valid_round };
+    let locked = Some(RoundValue { value: V, round: 3 });
+    for (line, input, expected) in [
+        (23, In::Proposal(V), Some(V)),
+        (23, In::Proposal(W), None),
+        (29, with(V, 2), Some(V)),
+        (29, with(W, 2), None),
+        (29, with(W, 3), Some(W)),
+        (29, with(W, 4), Some(W)),
+        (29, with(V, 4), Some(V)),
+    ] {
+        let step = Step::Propose;
+        let mut state = RoundState { round: Some(5), step, locked, ..RoundState::default() };
+        let output = state.apply(5, input);
+        assert_eq!(output, Ok(Some(RoundOutput::Prevote(expected))), "line {line}: {input:?}");
+        assert_eq!(state.locked, locked, "a prevote leaves the lock");
+    }
+}

@@ -1,4 +1,6 @@
-//! Slots: proposals, attestations, checkpoints and what makes them final; and the blocks of a ledger in slots.
+//! Slots: proposals, attestations, checkpoints and what makes them final.
+
+mod ffg_machine;
 
 use core::time::Duration;
 
@@ -7,76 +9,11 @@ use consensus::slot::{
     ResumeError,
 };
 use consensus::{
-    ConfigError, Ed25519Key, Keys as _, OffenceKind, RoundRobin, SaveToken, SignedStatement,
-    Statement, StatementKind, ValidatorId,
+    ConfigError, Keys as _, OffenceKind, RoundRobin, SaveToken, SignedStatement, Statement,
+    StatementKind, ValidatorId,
 };
+use ffg_machine::{GENESIS, Machine, SLOT, at, attest, events, keys, machine, machine_with, sent};
 use sim::Rng;
-
-const GENESIS: [u8; 32] = [0xC0; 32];
-const SLOT: Duration = Duration::from_secs(3);
-
-type Machine = Ffg<RoundRobin<Vec<ValidatorId>>, Ed25519Key, Vec<AttesterSlot>>;
-
-/// Keys in the order of their ids.
-fn keys(count: u8) -> Vec<Ed25519Key> {
-    let mut keys: Vec<_> = (1..=count).map(|n| Ed25519Key::from_secret(&[n; 32])).collect();
-    keys.sort_by_key(Ed25519Key::id);
-    keys
-}
-
-fn machine_with(
-    keys: &[Ed25519Key],
-    me: usize,
-    saved: Option<&[u8]>,
-) -> Result<Machine, ResumeError> {
-    let validators: Vec<_> = keys.iter().map(|key| (key.id(), 32)).collect();
-    let setup = FfgSetup {
-        config: FfgConfig::new(SLOT),
-        genesis: GENESIS,
-        validators: &validators,
-        selector: RoundRobin::new(keys.iter().map(Ed25519Key::id).collect()),
-        keys: keys[me].clone(),
-    };
-    let slots = vec![AttesterSlot::EMPTY; keys.len()];
-    match saved {
-        Some(saved) => Ffg::resume(setup, slots, saved),
-        None => Ok(Ffg::new(setup, slots)?),
-    }
-}
-
-fn machine(keys: &[Ed25519Key], me: usize) -> Machine {
-    machine_with(keys, me, None).expect("valid")
-}
-
-fn attest(key: &Ed25519Key, source: u64, target: u64, digest: u8) -> [u8; SignedStatement::LEN] {
-    let kind = StatementKind::Attest { source };
-    let statement = Statement::new(GENESIS, kind, target, 0, [digest; 32]);
-    let signature = key.sign(&statement.to_bytes());
-    let mut out = [0; SignedStatement::LEN];
-    let signed = SignedStatement { statement, author: key.id(), signature };
-    signed.encode(&mut out).expect("LEN suffices");
-    out
-}
-
-/// Time within a slot, in thirds.
-fn at(slot: u32, third: u32) -> Duration {
-    SLOT * slot + SLOT / 3 * third
-}
-
-fn sent(machine: &mut Machine) -> Vec<Statement> {
-    let mut buf = [0; SignedStatement::LEN];
-    let mut out = Vec::new();
-    while machine.poll_transmit(&mut buf).expect("LEN suffices").is_some() {
-        let (signed, _) = SignedStatement::decode(&buf).expect("it decodes");
-        assert_eq!(signed.verify(), Ok(()));
-        out.push(signed.statement);
-    }
-    out
-}
-
-fn events(machine: &mut Machine) -> Vec<FfgEvent> {
-    core::iter::from_fn(|| machine.poll_event()).collect()
-}
 
 #[test]
 fn two_thirds_justify_a_checkpoint_and_the_next_slot_finalizes_it() {
@@ -302,142 +239,5 @@ fn honest_validators_never_finalize_two_checkpoints_of_one_slot() {
         let finals = run(seed, 12, 24);
         let last = finals.last().expect("something is final");
         assert!(last.slot >= 20, "seed {seed}: final until {last} only");
-    }
-}
-
-#[cfg(feature = "ledger")]
-mod blocks {
-    use super::{GENESIS, keys};
-    use consensus::slot::{SlotSeal, SlotSealError};
-    use consensus::{
-        Keys as _, SLASH, SealError, SignedStatement, Statement, StatementKind, ValidatorArray,
-        ValidatorId, ValidatorSet, validator_id,
-    };
-    use ledger_core::ledger::Standard;
-    use ledger_core::{
-        Account, Block, BlockError, Body, Chain, ChainSlots, ChainSpec, JournalSlot, KeyPair,
-        Refused, Rules, Slot,
-    };
-
-    type Seal = SlotSeal<ValidatorArray<4>>;
-    type TestChain = Chain<Seal, Standard, ChainSlots<[Slot; 16], [JournalSlot; 65]>>;
-
-    const SPEC: ChainSpec<'_> =
-        ChainSpec { name: "slots", rules: Rules::SMALL, time: 1000, allocation: &[] };
-
-    fn pairs() -> Vec<KeyPair> {
-        let mut pairs: Vec<_> = (1..=3).map(|n| KeyPair::from_secret(&[n; 32])).collect();
-        pairs.sort_by_key(validator_id);
-        pairs
-    }
-
-    fn chain() -> TestChain {
-        let mut validators = ValidatorSet::new(ValidatorArray::<4>::EMPTY);
-        for (pair, stake) in pairs().iter().zip([50, 30, 20]) {
-            validators.set_stake(validator_id(pair), stake).expect("a slot");
-        }
-        let storage = ChainSlots { entries: [Slot::EMPTY; 16], journal: [JournalSlot::EMPTY; 65] };
-        Chain::new(&SPEC, Seal::new(10, [7; 32], validators), Standard, storage).expect("it fits")
-    }
-
-    /// The block of an author at a time, with these attestations to its parent.
-    fn block(
-        chain: &mut TestChain,
-        time: u64,
-        author: &KeyPair,
-        attestations: &[SignedStatement],
-    ) -> Vec<u8> {
-        let claim = Seal::claim(&validator_id(author));
-        let header = chain.propose(time, Account::default(), &Body::default(), claim);
-        let header = header.expect("nothing in it");
-        let statement = chain.engine().statement(chain.genesis_id(), &header);
-        let signature = *author.sign(&statement).as_bytes();
-        let mut proof = [0; 400];
-        let len = chain.engine().encode_proof(&signature, attestations, &mut proof);
-        let len = len.expect("it fits");
-        let block = Block::new(header, &proof[..len], Body::default()).expect("no body");
-        let mut out = vec![0; block.encoded_len()];
-        block.encode(&mut out).expect("encoded_len suffices");
-        out
-    }
-
-    fn proposer(chain: &TestChain, time: u64) -> KeyPair {
-        let slot = chain.engine().slot(time).expect("slots have a length");
-        let id = chain.engine().proposer(slot).expect("somebody has stake");
-        pairs().into_iter().find(|pair| validator_id(pair) == id).expect("one of them")
-    }
-
-    fn drawn_block(chain: &mut TestChain, time: u64, votes: &[SignedStatement]) -> Vec<u8> {
-        let author = proposer(chain, time);
-        block(chain, time, &author, votes)
-    }
-
-    fn attestations(chain: &TestChain, target: u64) -> Vec<SignedStatement> {
-        let kind = StatementKind::Attest { source: target - 1 };
-        let genesis = *chain.genesis_id().as_bytes();
-        let statement = Statement::new(genesis, kind, target, 0, *chain.tip().id.as_bytes());
-        let sign = |key: &consensus::Ed25519Key| SignedStatement {
-            statement,
-            author: key.id(),
-            signature: key.sign(&statement.to_bytes()),
-        };
-        keys(3).iter().take(2).map(sign).collect()
-    }
-
-    fn refused<T>(error: SlotSealError) -> Result<T, Refused<BlockError<SlotSealError>>> {
-        Err(Refused::Invalid(BlockError::Engine(error)))
-    }
-
-    #[test]
-    fn a_block_weighs_the_stake_that_attests_to_its_parent() {
-        let mut chain = chain();
-        let first = drawn_block(&mut chain, 1010, &[]);
-        assert_eq!(chain.append(1009, &first), Err(Refused::NotYet { at: 1010 }));
-        assert_eq!(chain.append(1010, &first).expect("drawn").weight.0, 1);
-        let votes = attestations(&chain, 101);
-        let second = drawn_block(&mut chain, 1020, &votes);
-        assert_eq!(chain.append(1020, &second).expect("drawn").weight.0, 1 + 1 + 80);
-        let same_slot = drawn_block(&mut chain, 1029, &[]);
-        let old = SlotSealError::OldSlot { slot: 102, parent: 102 };
-        assert_eq!(chain.append(1029, &same_slot), refused(old));
-        let early = attestations(&chain, 101);
-        let third = drawn_block(&mut chain, 1030, &early);
-        assert_eq!(chain.append(1030, &third), refused(SlotSealError::WrongTarget(101)));
-        let mut forged = attestations(&chain, 102);
-        forged[1].signature = [9; 64];
-        let author = forged[1].author;
-        let third = drawn_block(&mut chain, 1030, &forged);
-        let bad = SlotSealError::Seal(SealError::BadSignature(author));
-        assert_eq!(chain.append(1030, &third), refused(bad));
-        assert_ne!(GENESIS, *chain.genesis_id().as_bytes());
-    }
-
-    #[test]
-    fn another_validator_than_the_one_drawn_is_refused() {
-        let mut chain = chain();
-        let drawn = proposer(&chain, 1010);
-        let pairs = pairs();
-        let other = pairs.iter().find(|pair| validator_id(pair) != validator_id(&drawn));
-        let other = other.expect("there are three");
-        let bytes = block(&mut chain, 1010, other, &[]);
-        let expected: ValidatorId = validator_id(&drawn);
-        let not_drawn = SealError::NotDrawn { expected, found: validator_id(other) };
-        assert_eq!(chain.append(1010, &bytes), refused(SlotSealError::Seal(not_drawn)));
-        assert_eq!(SLASH, 1);
-    }
-
-    #[test]
-    fn two_blocks_in_one_slot_are_evidence() {
-        let mut chain = chain();
-        let author = proposer(&chain, 1010);
-        let claim = || Seal::claim(&validator_id(&author));
-        let headers = [1010, 1011].map(|time| {
-            chain.propose(time, Account::default(), &Body::default(), claim()).expect("empty")
-        });
-        let genesis = *chain.genesis_id();
-        let [one, two] = headers.map(|header| chain.engine().statement(&genesis, &header));
-        let (kind, slot) = one.contradiction(&two).expect("two blocks");
-        assert_eq!(kind, consensus::OffenceKind::DoubleProposal);
-        assert_eq!(slot, 101);
     }
 }

@@ -164,18 +164,48 @@ fn searches_at_the_same_time_each_ask_each_host() {
     assert_eq!(ended, guids.map(|guid| DatagramEvent::SearchEnded { guid, asked: 3, hits: 0 }));
 }
 
+/// A search that begins while another goes on leaves that one alone: each host is asked once by each.
+#[test]
+fn a_search_that_begins_later_changes_no_other() {
+    let mut ann = servent(1);
+    let mut ben = servent(2);
+    assert!(ann.add_host(Duration::ZERO, at(2)));
+    let guids = [Guid([1; 16]), Guid([2; 16])];
+    ann.search(Duration::ZERO, guids[0], &query("hey jude")).unwrap();
+    let mut asked = Vec::new();
+    let mut begun = 1;
+    while let Some(now) = ann.poll_timeout() {
+        ann.handle_timeout(now);
+        for (_, bytes) in polled(&mut ann) {
+            if let Some(message) = ben.handle_datagram(now, at(1), &bytes).unwrap() {
+                asked.push(message.guid);
+            }
+            for (_, bytes) in polled(&mut ben) {
+                let _ = ann.handle_datagram(now, at(2), &bytes).unwrap();
+            }
+        }
+        if asked.len() == 1 && begun == 1 {
+            begun = 2;
+            ann.search(now, guids[1], &query("hey jude")).unwrap();
+        }
+    }
+    assert_eq!(asked, guids);
+}
+
 /// A host that never answers is asked three times, and the search ends.
 #[test]
 fn a_silent_host_is_given_up() {
     let mut ann = servent(1);
     assert!(ann.add_host(Duration::ZERO, at(2)));
     ann.search(Duration::ZERO, QUERY, &query("hey jude")).unwrap();
-    let mut requests = 0;
+    let mut requests = Vec::new();
     while let Some(now) = ann.poll_timeout() {
         ann.handle_timeout(now);
-        requests += polled(&mut ann).len();
+        requests.extend(polled(&mut ann).iter().map(|_| now));
     }
-    assert_eq!(requests, 3);
+    assert_eq!(requests.len(), 3);
+    let waits = requests.windows(2).map(|two| two[1].saturating_sub(two[0]));
+    assert!(waits.min() >= Some(Duration::from_secs(20)), "each may take as long: {requests:?}");
     let ended = DatagramEvent::SearchEnded { guid: QUERY, asked: 0, hits: 0 };
     assert_eq!(ann.poll_event(), Some(ended));
 }
@@ -287,9 +317,20 @@ fn an_offer_needs_a_key() {
     for (_, offer) in polled(&mut ben) {
         assert_eq!(ann.handle_datagram(Duration::ZERO, at(2), &offer), Ok(None));
     }
+    let unsolicited = Err(DatagramError::Unsolicited(Function::VENDOR));
+    let ack = |guid, records| {
+        datagram(guid, Function::VENDOR, &[&b"LIME\x0B\0\x02\0"[..], &[records]].concat())
+    };
+    for (guid, records) in [(QUERY, 3), (other, 0)] {
+        let bytes = ack(guid, records);
+        let refused = ben.handle_datagram(Duration::ZERO, at(1), &bytes);
+        assert_eq!(refused, unsolicited, "{records} of {guid}");
+    }
     for (_, ack) in polled(&mut ann) {
         assert_eq!(ben.handle_datagram(Duration::ZERO, at(1), &ack), Ok(None));
     }
+    let again = ack(other, 3);
+    assert_eq!(ben.handle_datagram(Duration::ZERO, at(1), &again), unsolicited, "once");
     let wanted = DatagramEvent::HitsWanted { to: at(1), guid: other, records: 3 };
     assert_eq!(ben.poll_event(), Some(wanted));
 }

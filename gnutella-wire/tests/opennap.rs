@@ -490,6 +490,10 @@ fn a_client_passes_through_the_states_of_its_table() {
     assert_eq!(silent.state(), ClientState::Closed);
     client.handle_bytes(T0, &encoded(&Message::LoginAck(text("unknown"))));
     assert_eq!(client.state(), ClientState::LoggedIn);
+    for kind in [Kind(999), Kind::RESUME, Kind::LOGIN_OPTIONS] {
+        client.handle_bytes(T0, &encoded(&Message::Other(Frame { kind, data: b"x" })));
+        assert_eq!(client.state(), ClientState::LoggedIn, "{kind:?} is passed on");
+    }
     assert!(client.send(T0, &search, &mut [0; 4]).is_err());
     assert_eq!(client.state(), ClientState::LoggedIn, "an error changes nothing");
     client.send(T0, &search, &mut buf).unwrap();

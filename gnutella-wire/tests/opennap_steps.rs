@@ -65,6 +65,19 @@ fn sent(rows: &[(u32, u16, &str)]) -> Vec<(u32, u16, String)> {
 const IP_1: &str = "16777226"; // 10.0.0.1, the first byte the lowest
 const IP_2: &str = "33554442";
 
+/// Messages of the login that come after it are answered, and change nothing.
+#[test]
+fn a_login_after_the_login_is_answered() {
+    let mut world = World::new(4, 8);
+    world.enter(1, "ann", 6699);
+    world.enter(2, "ben", 6700);
+    let already = sent(&[(1, 404, "logged in already")]);
+    assert_eq!(world.send(1, 2, "ann pw 6699 \"nap v1.5\" 8"), already);
+    assert_eq!(world.send(1, 6, "cat pw 6699 \"nap v1.5\" 8 a@b"), already);
+    assert_eq!(world.send(1, 7, "cat"), sent(&[(1, 8, "")]), "free");
+    assert_eq!(world.send(1, 7, "BEN"), sent(&[(1, 9, "")]), "taken");
+}
+
 #[test]
 fn a_download_asks_the_sharer_first() {
     let mut world = World::new(4, 8);

@@ -5,12 +5,14 @@ use core::time::Duration;
 
 use gnutella_wire::datagram::{DatagramConfig, DatagramLimits, DatagramVec, Datagrams};
 use gnutella_wire::ggep::Scp;
+use gnutella_wire::transfer::{Download, DownloadConfig, DownloadLimits, DownloadVec, FileInfo};
 use gnutella_wire::wire::{
     Bye, ByeCode, Function, Header, Limits, Message, Other, Payload, Ping, Pong, Push, Query,
     QueryFlags,
 };
 use gnutella_wire::{
-    Config, ConnId, Guid, Role, Servent, ServentId, ServentLimits, ServentVec, Text,
+    CommandError, Config, ConfigError, ConnId, Guid, Role, Servent, ServentId, ServentLimits,
+    ServentVec, Text,
 };
 
 const A: ConnId = ConnId(0);
@@ -148,4 +150,119 @@ fn flags_join_as_sets() {
         assert_eq!((both.with(a), both.with(b)), (both, both));
         assert_eq!(a.contains(b), a == b);
     }
+}
+
+/// A servent that lowers the TTL of others to more than it accepts contradicts itself.
+#[test]
+fn bounds_of_the_ttl_that_contradict_each_other_are_refused() {
+    for (max_ttl, hard_ttl, error) in [
+        (0, 10, Some(ConfigError::ZeroTtl)),
+        (5, 4, Some(ConfigError::HardTtlTooLow { hard_ttl: 4, max_ttl: 5 })),
+        (5, 0, Some(ConfigError::HardTtlTooLow { hard_ttl: 0, max_ttl: 5 })),
+        (5, 5, None),
+        (5, 6, None),
+    ] {
+        let mut config = Config::leaf(ServentId([1; 16]), at(1));
+        config.max_ttl = max_ttl;
+        config.hard_ttl = hard_ttl;
+        let servent = Servent::new(config, ServentVec::new(ServentLimits::default()));
+        assert_eq!(servent.err(), error, "{max_ttl} and {hard_ttl}");
+    }
+}
+
+/// The connections of a flood are those of the last one: an older target is void.
+#[test]
+fn the_target_of_an_older_flood_is_void() {
+    let config = Config::ultrapeer(ServentId([1; 16]), at(1));
+    let limits = ServentLimits::of(&config);
+    let mut servent = Servent::new(config, ServentVec::new(limits)).unwrap();
+    for conn in 0..2 {
+        servent.handle_connected(NOW, ConnId(conn), Role::Peer).unwrap();
+    }
+    let mut buf = [0; 128];
+    let first = servent.ping(NOW, Guid([1; 16]), &mut buf).unwrap();
+    assert!(servent.targets(first.to).eq([ConnId(0), ConnId(1)]));
+    let second = servent.ping(NOW, Guid([2; 16]), &mut buf).unwrap();
+    assert!(servent.targets(second.to).eq([ConnId(0), ConnId(1)]));
+    assert_eq!(servent.targets(first.to).count(), 0);
+}
+
+/// Times of 0 would never let anything happen, or everything at once.
+#[test]
+fn times_of_zero_are_refused_by_name() {
+    type Change = fn(&mut DownloadConfig);
+    let changes: [(&str, Change); 8] = [
+        ("dial_timeout", |config| config.dial_timeout = NOW),
+        ("push_timeout", |config| config.push_timeout = NOW),
+        ("head_timeout", |config| config.head_timeout = NOW),
+        ("stall_timeout", |config| config.stall_timeout = NOW),
+        ("keep_alive", |config| config.keep_alive = NOW),
+        ("retry", |config| config.retry = NOW),
+        ("busy_retry", |config| config.busy_retry = NOW),
+        ("max_retry", |config| config.max_retry = NOW),
+    ];
+    let new = |config| {
+        let info = FileInfo { size: 1, sha1: None, root: None, name: b"a" };
+        Download::new(config, info, DownloadVec::new(DownloadLimits::default())).err()
+    };
+    for (field, change) in changes {
+        let mut config = DownloadConfig::CUSTOMARY;
+        change(&mut config);
+        assert_eq!(new(config), Some(ConfigError::ZeroDuration { field }));
+    }
+    let mut config = DownloadConfig::CUSTOMARY;
+    config.max_connections = 0;
+    assert_eq!(new(config), Some(ConfigError::Zero { field: "max_connections" }));
+    assert_eq!(new(DownloadConfig::CUSTOMARY), None);
+
+    let new = |change: fn(&mut DatagramConfig)| {
+        let mut config = DatagramConfig::new(ServentId([2; 16]), at(2), [2; 16]);
+        change(&mut config);
+        Datagrams::new(config, DatagramVec::new(DatagramLimits { peers: 8, searches: 2 })).err()
+    };
+    let zero = |field| Some(ConfigError::ZeroDuration { field });
+    assert_eq!(new(|_| {}), None);
+    assert_eq!(new(|config| config.interval = NOW), zero("interval"));
+    assert_eq!(new(|config| config.timeout = NOW), zero("timeout"));
+    let field = "key_period in seconds";
+    assert_eq!(new(|config| config.key_period = NOW), zero(field));
+    assert_eq!(new(|config| config.key_period = Duration::from_millis(999)), zero(field));
+    assert_eq!(new(|config| config.key_period = Duration::from_secs(1)), None);
+    let attempts = Some(ConfigError::Zero { field: "max_attempts" });
+    assert_eq!(new(|config| config.max_attempts = 0), attempts);
+}
+
+/// An own message is as long as the limits of others allow, and a query goes on after its wait.
+#[test]
+fn own_queries_have_a_limit_and_go_on() {
+    let config = Config::ultrapeer(ServentId([1; 16]), at(1));
+    let limit = config.limits.of(Function::QUERY);
+    let connected = || {
+        let storage = ServentVec::new(ServentLimits::of(&config));
+        let mut servent = Servent::new(config.clone(), storage).unwrap();
+        for conn in 0..4 {
+            servent.handle_connected(NOW, ConnId(conn), Role::Ultrapeer).unwrap();
+        }
+        servent
+    };
+    let mut servent = connected();
+    let text = "x".repeat(usize::from(limit) + 1);
+    let mut buf = vec![0; usize::from(limit) + 100];
+    let query = |len: usize| Query::new(Text::new(text[..len].as_bytes()).unwrap());
+    let overhead = query(0).encoded_len();
+    for over in [1, 4] {
+        let len = usize::from(limit) + over;
+        let longer = query(len - overhead);
+        let refused = servent.search(NOW, Guid([1; 16]), &longer, &mut buf);
+        assert_eq!(refused, Err(CommandError::TooLarge { len, limit }));
+    }
+    let longest = query(usize::from(limit) - overhead);
+    servent.search(NOW, Guid([1; 16]), &longest, &mut buf).unwrap();
+
+    let mut servent = connected();
+    while servent.poll_transmit(&mut buf).unwrap().is_some() {}
+    let silent = servent.poll_timeout();
+    servent.search(NOW, Guid([2; 16]), &query(5), &mut buf).unwrap();
+    while servent.poll_transmit(&mut buf).unwrap().is_some() {}
+    assert!(servent.poll_timeout() < silent, "before a silent neighbour is pinged");
 }

@@ -10,10 +10,7 @@ use gnutella_wire::head::{Head, HeadLimits};
 use gnutella_wire::http::{Giv, Range, Request, Resource, Response, Version, retry_after};
 use gnutella_wire::opennap::{Frame, Kind, Message};
 use gnutella_wire::qrp::TableReceiver;
-use gnutella_wire::transfer::{
-    Download, DownloadCloseReason, DownloadConfig, DownloadEvent, DownloadLimits, DownloadVec,
-    FileInfo, Source, UploadConfig, UploadSlot, Uploads,
-};
+use gnutella_wire::transfer::{UploadConfig, UploadSlot, Uploads};
 use gnutella_wire::wire::{Compressor, Patch, Qrp, Reset};
 use gnutella_wire::{ConnId, Neighbour, Role};
 
@@ -83,79 +80,6 @@ fn lists_of_hosts_with_other_things_in_them() {
 }
 
 // Answers over HTTP.
-
-fn download() -> Download<DownloadVec> {
-    let info = FileInfo { size: 300_000, sha1: None, root: None, name: b"a.mp3" };
-    let storage = DownloadVec::new(DownloadLimits::default());
-    let mut download = Download::new(DownloadConfig::CUSTOMARY, info, storage).unwrap();
-    let host = core::net::SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 1), 6346);
-    download.add_source(T0, Source::at(host)).unwrap();
-    let Some(DownloadEvent::Dial { source, .. }) = download.poll_event() else { panic!("a dial") };
-    download.handle_connected(T0, source, ConnId(1)).unwrap();
-    let mut buf = [0; Download::<DownloadVec>::MAX_TRANSMIT_LEN];
-    assert!(download.poll_transmit(&mut buf).unwrap().is_some());
-    download
-}
-
-/// Sends an answer and 1,000 bytes, and returns how many of these are of the file, and why the connection ends.
-fn answered(lines: &[&str]) -> (usize, Option<DownloadCloseReason>) {
-    let mut download = download();
-    let mut bytes = [head(lines), vec![b'x'; 1_000]].concat();
-    let mut of_file = 0;
-    while let Ok(received) = download.handle_bytes(T0, ConnId(1), &bytes) {
-        of_file += received.outcome.map_or(0, |piece| piece.bytes.len());
-        if received.consumed == 0 {
-            break;
-        }
-        bytes.drain(..received.consumed);
-    }
-    let closed = core::iter::from_fn(|| download.poll_event()).find_map(|event| match event {
-        DownloadEvent::Closed { reason, .. } => Some(reason),
-        _ => None,
-    });
-    (of_file, closed)
-}
-
-#[test]
-fn answers_that_can_be_used() {
-    let range = "Content-Range: bytes 0-999/300000";
-    let rows: [&[&str]; 9] = [
-        &["HTTP/1.1 206 OK", range, "Content-Length: 1000, 1000"],
-        &["HTTP/1.1 206 OK", range, "Content-Length: 1000", "Content-Length: 1000"],
-        &["HTTP/1.1 206 OK", range, "Content-Length: about 1000"],
-        &["HTTP/1.1 206 OK", "Content-Range:bytes 0-999 / 300000", "content-length:1000"],
-        &["HTTP/1.9 206", range, "Content-Length: 1000"],
-        &["HTTP/2 206", range, "Content-Length: 1000"],
-        &["HTTP 206 Partial", range, "Content-Length: 1000", "Connection: Keep-Alive, TE"],
-        &["\r\nHTTP/1.1 206 OK", range, "Content-Length: 1000"],
-        &["HTTP/1.1 206 OK", range, "Content-Length: 1000", "Content-Type: multipart/mixed"],
-    ];
-    for lines in rows {
-        assert_eq!(answered(lines).0, 1_000, "{lines:?}");
-    }
-}
-
-/// A body in parts with heads of their own is not the bytes that were asked for.
-#[test]
-fn answers_that_are_something_else() {
-    let malformed = (0, Some(DownloadCloseReason::Malformed));
-    let rows: [&[&str]; 5] = [
-        &[
-            "HTTP/1.1 206 OK",
-            "Content-Type: multipart/byteranges; boundary=x",
-            "Content-Length: 1000",
-        ],
-        &["HTTP/1.1 101 Switching Protocols", "Upgrade: h2c"],
-        &["HTTP/1.1 206 OK", "Content-Range: bytes 300000-300999/301000", "Content-Length: 1000"],
-        &["HTTP/1.1 206 OK", "Content-Range: bytes 0-999/300000", "Content-Encoding: gzip"],
-        &["ICY 200 OK"],
-    ];
-    for lines in rows {
-        let (of_file, closed) = answered(lines);
-        assert_eq!(of_file, malformed.0, "{lines:?}");
-        assert!(closed.is_some(), "{lines:?}");
-    }
-}
 
 #[test]
 fn times_to_try_again_in_every_spelling() {

@@ -6,9 +6,13 @@ use core::time::Duration;
 
 use gnutella_wire::deflate::Inflater;
 use gnutella_wire::head::{Head, HeadLimits};
+use gnutella_wire::huge::{Sha1, Urn};
 use gnutella_wire::qrp::{KeywordHash, QueryTable, TableReceiver};
-use gnutella_wire::wire::{Compressor, Function, HEADER_LEN, Qrp};
-use gnutella_wire::{Config, ConnId, Neighbour, Servent, ServentId, ServentLimits, ServentVec};
+use gnutella_wire::wire::{ByeCode, Compressor, Function, HEADER_LEN, Header, Patch, Payload, Qrp};
+use gnutella_wire::{
+    CloseReason, Config, ConnId, Event, Guid, Neighbour, Servent, ServentId, ServentLimits,
+    ServentVec,
+};
 
 type Net = Servent<ServentVec>;
 
@@ -139,6 +143,21 @@ fn a_table_is_sent_once_compressed_and_then_only_what_changes() {
     assert!(reader.has("jude") && !reader.has("song") && !reader.has("yesterday"));
 }
 
+/// The hash of a file is a word of its own, with its prefix (HUGE 0.94).
+#[test]
+fn the_hashes_of_files_are_in_the_table() {
+    let urn = Urn::Sha1(Sha1([7; 20]));
+    let other = Urn::Sha1(Sha1(core::array::from_fn(|n| n as u8)));
+    let mut leaf = servent(Config::leaf, None);
+    leaf.share_urn(Duration::ZERO, &urn);
+    leaf.handle_connected(Duration::ZERO, A, ultrapeer(DEFLATE)).unwrap();
+    let mut readers = [(A, Reader::new())];
+    drain(&mut leaf, &mut readers, 1_000);
+    let table = readers[0].1.table.table().unwrap();
+    assert_eq!(table.len(), 1);
+    assert!(table.contains(urn.keyword_hash()) && !table.contains(other.keyword_hash()));
+}
+
 #[test]
 fn a_neighbour_without_deflate_gets_plain_patches() {
     let mut leaf = servent(Config::leaf, None);
@@ -259,5 +278,115 @@ fn dense_tables_are_compressed_correctly() {
         assert!(packed.compressed > 0 && plain.compressed == 0);
         expected.merge(&plain.table.table().unwrap()).unwrap();
         assert_eq!(packed.table.table().unwrap(), expected, "every {step}th");
+    }
+}
+
+fn leaf_neighbour() -> Neighbour {
+    let head = "GNUTELLA/0.6 200 OK\r\nX-Ultrapeer: False\r\nX-Query-Routing: 0.1\r\n\r\n";
+    let (head, _) = Head::decode(head.as_bytes(), HeadLimits::GTKG).unwrap();
+    Neighbour::of_head(&head)
+}
+
+/// Passes what a leaf sends to its ultrapeer, which inflates the patches that are compressed. Returns their number.
+fn pass(leaf: &mut Net, node: &mut Net, inflater: &mut Inflater<Vec<u8>>, now: Duration) -> usize {
+    let mut buf = [0; Net::MAX_TRANSMIT_LEN];
+    let mut inflated = 0;
+    while let Some(sent) = leaf.poll_transmit(&mut buf).unwrap() {
+        let received = node.handle_bytes(now, A, &buf[..sent.len]).unwrap();
+        assert_eq!(received.consumed, sent.len);
+        let message = received.outcome.and_then(|handled| handled.message);
+        let Some(Payload::Other(other)) = message.map(|message| message.payload) else { continue };
+        if let Ok(Qrp::Patch(patch)) = Qrp::decode(other.body) {
+            node.handle_compressed_patch(now, A, &patch, inflater).unwrap();
+            inflated += usize::from(patch.compressor == Compressor::ZLIB);
+        }
+    }
+    inflated
+}
+
+/// An ultrapeer reads the tables of its leaves, compressed or not, and passes on what is in them.
+#[test]
+fn an_ultrapeer_reads_the_tables_of_its_leaves() {
+    for encodings in ["", DEFLATE] {
+        let mut leaf = servent(Config::leaf, None);
+        share_100(&mut leaf);
+        leaf.handle_connected(Duration::ZERO, A, ultrapeer(encodings)).unwrap();
+        let mut node = servent(Config::ultrapeer, None);
+        node.handle_connected(Duration::ZERO, A, leaf_neighbour()).unwrap();
+        node.handle_connected(Duration::ZERO, B, ultrapeer(DEFLATE)).unwrap();
+        let mut inflater = Inflater::new(vec![0; Inflater::WINDOW]).unwrap();
+        let mut readers = vec![(A, Reader::new()), (B, Reader::new())];
+        for (round, word, lost) in [(1, "number42", "jude"), (2, "jude", "number42")] {
+            let now = TEN * (round * 4);
+            leaf.handle_timeout(now);
+            let inflated = pass(&mut leaf, &mut node, &mut inflater, now);
+            assert_eq!(inflated > 0, encodings == DEFLATE);
+            for later in 1..4 {
+                node.handle_timeout(now + TEN * later);
+                drain(&mut node, &mut readers, 1_000);
+            }
+            let reader = &readers[1].1;
+            assert!(reader.has(word) && !reader.has(lost), "round {round}, {encodings:?}");
+            leaf.unshare_all(now);
+            leaf.share(now, "Hey Jude.mp3");
+        }
+    }
+}
+
+/// A patch that is not compressed was read already, and a damaged stream ends the connection with bye 413.
+#[test]
+fn only_compressed_patches_are_inflated() {
+    let mut node = servent(Config::ultrapeer, None);
+    node.handle_connected(Duration::ZERO, A, leaf_neighbour()).unwrap();
+    let mut inflater = Inflater::new(vec![0; Inflater::WINDOW]).unwrap();
+    let mut buf = [0; Net::MAX_TRANSMIT_LEN];
+    let mut byes = |node: &mut Net| {
+        let mut byes = Vec::new();
+        while let Some(sent) = node.poll_transmit(&mut buf).unwrap() {
+            if buf[16] == Function::BYE.0 {
+                byes.push(u16::from_le_bytes([buf[HEADER_LEN], buf[HEADER_LEN + 1]]));
+            }
+            assert_eq!(sent.conn, A);
+        }
+        byes
+    };
+    let patch =
+        |compressor, data| Patch { seq_no: 1, seq_size: 1, compressor, entry_bits: 4, data };
+    let plain = patch(Compressor::NONE, b"not a stream");
+    node.handle_compressed_patch(Duration::ZERO, A, &plain, &mut inflater).unwrap();
+    assert_eq!(byes(&mut node), [] as [u16; 0]);
+    let damaged = patch(Compressor::ZLIB, b"not a stream");
+    node.handle_compressed_patch(Duration::ZERO, A, &damaged, &mut inflater).unwrap();
+    assert_eq!(byes(&mut node), [413]);
+    let closed = core::iter::from_fn(|| node.poll_event());
+    let reason = closed.filter_map(|event| match event {
+        Event::Closed { conn: A, reason } => Some(reason),
+        _ => None,
+    });
+    assert!(reason.eq([CloseReason::Dismissed(ByeCode::QRP)]));
+    assert!(node.handle_compressed_patch(Duration::ZERO, B, &plain, &mut inflater).is_err());
+}
+
+/// Without memory for tables nothing is known of a leaf, so that it gets every query.
+#[test]
+fn without_memory_for_tables_leaves_get_all_queries() {
+    for (tables, is_forwarded) in [(Some(0), true), (None, false)] {
+        let mut node = servent(Config::ultrapeer, tables);
+        node.handle_connected(Duration::ZERO, A, leaf_neighbour()).unwrap();
+        node.handle_connected(Duration::ZERO, B, ultrapeer(DEFLATE)).unwrap();
+        let mut leaf = servent(Config::leaf, None);
+        leaf.share(Duration::ZERO, "Hey Jude.mp3");
+        leaf.handle_connected(Duration::ZERO, A, ultrapeer("")).unwrap();
+        let mut inflater = Inflater::new(vec![0; Inflater::WINDOW]).unwrap();
+        pass(&mut leaf, &mut node, &mut inflater, Duration::ZERO);
+        let payload = b"\x80\x00yesterday\x00";
+        let len = payload.len() as u32;
+        let header =
+            Header { guid: Guid([9; 16]), function: Function::QUERY, ttl: 2, hops: 1, len };
+        let query = [&header.to_bytes()[..], payload].concat();
+        let received = node.handle_bytes(Duration::ZERO, B, &query).unwrap();
+        let forward = received.outcome.and_then(|handled| handled.forward);
+        let to_leaf = forward.is_some_and(|forward| node.targets(forward.to).any(|to| to == A));
+        assert_eq!(to_leaf, is_forwarded, "{tables:?}");
     }
 }

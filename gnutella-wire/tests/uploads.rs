@@ -127,6 +127,29 @@ fn a_whole_file_is_a_200_and_a_head_has_no_body() {
     assert_eq!(events, [UploadEvent::Sent { conn, file: 1, len: SIZE }]);
 }
 
+/// RFC 9110, 15.3: a request for a range gets a part, even if it is the whole file; and so does one for a file that is not
+/// all there.
+#[test]
+fn only_a_whole_file_without_a_range_is_a_200() {
+    let parts = [(0, 1_000)];
+    for (headers, available, expected) in [
+        ("", None, 200),
+        ("Range: bytes=0-\r\n", None, 206),
+        ("Range: bytes=0-999999\r\n", None, 206),
+        ("Range: bytes=5-9\r\n", None, 206),
+        ("", Some(&parts[..]), 206),
+    ] {
+        let mut machine = uploads(config());
+        let conn = connect(&mut machine, seconds(0), 1);
+        let mut offer = Offer::new(1, SIZE);
+        offer.available = available;
+        let head = ask_with(&mut machine, seconds(0), conn, headers, &offer);
+        let (_, response) = read(&head);
+        assert_eq!(response.status, expected, "{headers:?}, {available:?}");
+        assert_eq!(response.range.is_some(), expected == 206, "{headers:?}");
+    }
+}
+
 /// A partial file: the rest of the part that is there, or 416 with what is.
 #[test]
 fn a_partial_file_answers_with_what_is_there() {

@@ -53,6 +53,16 @@ fn accents_do_not_matter_however_they_are_spelt() {
     assert_eq!(of(" -- "), "");
 }
 
+/// Control characters are neither letters nor signs between words: they are dropped.
+#[test]
+fn control_characters_are_dropped() {
+    for rules in [KeywordRules::Gtkg, KeywordRules::LimeWire] {
+        let of = |text: &str| rules.canonical(text).collect::<String>();
+        assert_eq!(of("he\u{7}y ju\u{0}de\u{7F}"), "hey jude", "{rules:?}");
+        assert_eq!(of("hey\u{85}jude"), "heyjude", "{rules:?}");
+    }
+}
+
 /// Without the tables of Unicode too.
 #[test]
 fn lower_case_covers_the_common_alphabets() {

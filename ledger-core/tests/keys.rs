@@ -4,8 +4,8 @@ mod common;
 
 use common::{World, key};
 use ledger_core::{
-    Action, Policy, PolicyError, PublicKey, SignError, Signable, Signature, SignedTransaction,
-    Transaction,
+    Action, DecodeError, GenesisId, Policy, PolicyError, PublicKey, SignError, Signable, Signature,
+    SignedTransaction, Transaction,
 };
 
 struct Raw(Vec<u8>);
@@ -135,5 +135,42 @@ fn a_changed_approval_is_refused() {
         let accepted = SignedTransaction::decode(&changed)
             .is_ok_and(|(signed, rest)| rest.is_empty() && signed.verify(&world.genesis()).is_ok());
         assert!(!accepted, "bit {bit}");
+    }
+}
+
+/// Signatures stand in the order of their keys, each key once, and no index names a key that is not there.
+#[test]
+fn signatures_out_of_order_are_malformed() {
+    let genesis = GenesisId::default();
+    let mut pairs = [1, 2, 3].map(key);
+    pairs.sort_unstable_by_key(|pair| *pair.public().as_bytes());
+    let keys = [0, 1, 2].map(|n: usize| *pairs[n].public().as_bytes());
+    let policy = Policy::threshold(2, &keys).expect("two of three");
+    let transaction = Transaction::new(policy.account(), 0, Action::Record(b"x"));
+    let mut buf = [0; Transaction::MAX_THRESHOLD_LEN];
+    let statement = transaction.statement(&genesis, &mut buf).expect("short");
+    let signatures = [0, 2].map(|n: usize| (pairs[n].public(), pairs[n].sign(&statement)));
+    let signed = transaction.assemble(&policy, &signatures, &mut buf).expect("two of three");
+    let bytes = signed.as_bytes().to_vec();
+    let first = bytes.len() - 2 * 65;
+    let second = bytes.len() - 65;
+    assert_eq!((bytes[first], bytes[second]), (0, 2));
+    for (one, two, is_well_formed) in [
+        (0, 2, true),
+        (0, 1, true),
+        (1, 2, true),
+        (2, 0, false),
+        (1, 1, false),
+        (0, 3, false),
+        (3, 4, false),
+        (0, 255, false),
+    ] {
+        let mut bytes = bytes.clone();
+        bytes[first] = one;
+        bytes[second] = two;
+        let decoded = SignedTransaction::decode(&bytes).map(|(signed, _)| signed.verify(&genesis));
+        let expected = if is_well_formed { Ok(()) } else { Err(DecodeError::MalformedPolicy) };
+        assert_eq!(decoded.map(|_| ()), expected, "{one} and {two}");
+        assert_eq!(decoded == Ok(Ok(())), (one, two) == (0, 2), "{one} and {two}");
     }
 }

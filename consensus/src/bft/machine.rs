@@ -242,7 +242,7 @@ impl<P: Selector, K: Keys, S: BftStorage> Bft<P, K, S> {
         self.cursor().next_event()
     }
 
-    /// Encodes what [`BftEvent::Save`] asks to save and returns its length: 158 bytes, 37 for each own statement of the
+    /// Encodes what [`BftEvent::Save`] asks to save and returns its length: 156 bytes, 37 for each own statement of the
     /// round, and 66 for each validator that supports the valid value.
     ///
     /// # Errors

@@ -185,6 +185,7 @@ mod tests {
             vote(VoteKind::Prevote, RelativeHeight::Next, 0), // with which the next height begins
             current(VoteKind::Prevote, 6),
             current(VoteKind::Prevote, 7),
+            current(VoteKind::Precommit, 8), // of a later round, like a prevote
             current(VoteKind::Precommit, 3), // a quorum of a round that is over still decides
             current(VoteKind::Precommit, 4),
             current(VoteKind::Prevote, 2), // justifies a proposal

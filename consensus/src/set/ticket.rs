@@ -43,3 +43,41 @@ pub(crate) fn widening_mul(a: u64, b: u64) -> (u64, u64) {
         _ => (0, 0), // sixteen bytes are two halves
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ticket_below;
+
+    /// Recomputed from the rule with integers of any size. Of totals far above 2^63 about half of the attempts are refused,
+    /// of those a little above nearly all that could be.
+    #[test]
+    fn numbers_are_those_of_the_rule() {
+        let half = (1 << 63) + 1;
+        let three_quarters = 3 << 62;
+        for (total, expected) in [
+            (1, [0, 0, 0, 0]),
+            (3, [0, 1, 0, 1]),
+            (
+                half,
+                [
+                    2_149_046_157_016_921_827,
+                    4_126_926_343_573_628_378,
+                    3_061_001_761_315_531_378,
+                    1_528_608_396_161_942_018, // the third attempt
+                ],
+            ),
+            (
+                three_quarters,
+                [
+                    3_223_569_235_525_382_741,
+                    6_190_389_515_360_442_567,
+                    4_591_502_641_973_297_067,
+                    13_370_330_869_130_815_299, // the second attempt
+                ],
+            ),
+        ] {
+            let slots = [0, 1, 2, 3];
+            assert_eq!(slots.map(|slot| ticket_below(total, &[7; 32], slot, 2)), expected);
+        }
+    }
+}

@@ -262,3 +262,18 @@ pub(super) fn index_of(source: RouteSource, slots: usize) -> Option<usize> {
 pub(super) fn silence_deadline(conns: &[ConnSlot]) -> Option<Duration> {
     earliest(&mut conns.iter().filter_map(|slot| slot.live()?.deadline))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::ConnSlot;
+    use crate::conn_index::Indexed as _;
+    use crate::machine::ConnId;
+
+    #[test]
+    fn connections_have_different_hashes() {
+        let hashes: BTreeSet<u64> = (0..100).map(|conn| ConnSlot::hash(ConnId(conn))).collect();
+        assert_eq!(hashes.len(), 100);
+    }
+}

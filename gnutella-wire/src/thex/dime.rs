@@ -103,3 +103,24 @@ fn field(bytes: &[u8], len: usize) -> Option<(&[u8], &[u8])> {
     let (field, rest) = bytes.split_at_checked(padded(len))?;
     Some((field.get(..len)?, rest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Record;
+
+    /// The bytes of the draft (draft-nielsen-dime-02, 3.2): version and flags, kinds, three lengths, the length of the data.
+    #[test]
+    fn a_header_has_its_fields_in_their_places() {
+        let bytes = [
+            0x0A, 0x20, 0, 0, 0, 5, 0, 2, 0x12, 0x34, 0x56, 0x78, // the fixed part
+            b'u', b'u', b'i', b'd', b':', 0, 0, 0, // an id of 5 bytes
+            b't', b'y', 0, 0, // a type of 2 bytes
+            0xFF,
+        ];
+        let expected =
+            Record { is_last: true, kind: 2, id: b"uuid:", data_type: b"ty", len: 0x1234_5678 };
+        assert_eq!(Record::decode(&bytes), Ok((expected, &[0xFF][..])));
+        let (first, _) = Record::decode(&[0x0C, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]).unwrap();
+        assert_eq!(first, Record { is_last: false, kind: 1, id: b"", data_type: b"", len: 9 });
+    }
+}

@@ -1,5 +1,7 @@
 //! A download and the servents that it fetches from, in virtual time.
 
+#![allow(dead_code, reason = "each test file uses a part")]
+
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 use std::borrow::Cow;

@@ -87,3 +87,65 @@ impl Commitments {
 fn shift(place: u64) -> u32 {
     u32::try_from(place % 64).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BITS, Commitments};
+    use crate::hash::BlockId;
+
+    fn id(n: u64) -> BlockId {
+        let mut bytes = [0; 32];
+        for (byte, value) in bytes.iter_mut().zip(n.to_be_bytes()) {
+            *byte = value;
+        }
+        BlockId::from_bytes(bytes)
+    }
+
+    /// A bit names every header, then every second one, then every fourth: that header is always allowed, and another one at
+    /// its height in half of the cases.
+    #[test]
+    fn half_of_the_headers_that_were_not_weighed_are_refused() {
+        const START: u64 = 100;
+        const OTHERS: u64 = 1 << 32;
+        let mut bits = Commitments::new(7, START);
+        let mut count = 0;
+        for (total, interval) in [
+            (1, 1),
+            (10, 1),
+            (BITS, 1),
+            (BITS + 1, 2),
+            (BITS * 2, 2),
+            (BITS * 2 + 1, 4),
+            (12_000, 4),
+        ] {
+            while count < total {
+                bits.push(&id(count));
+                count += 1;
+            }
+            assert_eq!(bits.end(), START + total);
+            let height = |n: u64| START + n + 1;
+            assert!((0..total).all(|n| bits.allows(height(n), &id(n))), "{total} headers");
+            let refused = |n: &u64| !bits.allows(height(*n), &id(OTHERS + *n));
+            assert!((0..total).filter(refused).all(|n| n % interval == 0), "{total} headers");
+            let with_a_bit = total.div_ceil(interval);
+            let count_of_refused = (0..total).filter(refused).fold(0, |count, _| count + 1);
+            if with_a_bit > 1_000 {
+                let expected = with_a_bit * 45 / 100..=with_a_bit * 55 / 100;
+                assert!(expected.contains(&count_of_refused), "{count_of_refused} of {with_a_bit}");
+            }
+            for outside in [0, START, START + total + 1, u64::MAX] {
+                assert!(!bits.covers(outside));
+                assert!(bits.allows(outside, &id(OTHERS)), "nothing is known of it");
+            }
+            assert!(bits.covers(START + 1) && bits.covers(START + total));
+        }
+    }
+
+    /// A sender that does not know the seed cannot choose headers that pass.
+    #[test]
+    fn the_bits_depend_on_the_seed() {
+        let [one, two] = [1, 2].map(|seed| Commitments::new(seed, 0));
+        let differ = (0..1_000).filter(|n| one.bit_of(&id(*n)) != two.bit_of(&id(*n))).count();
+        assert!((400..600).contains(&differ), "{differ} of 1000");
+    }
+}

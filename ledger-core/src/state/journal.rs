@@ -105,3 +105,64 @@ fn swap(slot: &mut JournalSlot, store: &mut dyn Store) {
         crate::invariant::invariant!(false, "a recorded write cannot be made again");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Journal, JournalSlot, WriteLog as _};
+    use crate::error::Full;
+    use crate::state::{Key, Value};
+
+    fn key(n: u8) -> Key {
+        Key::from_bytes([n; 32])
+    }
+
+    /// A journal of writes to these keys.
+    fn journal(slots: &mut [JournalSlot], writes: u8) -> Journal<'_> {
+        let mut journal = Journal::new(slots, 0);
+        for n in 0..writes {
+            assert_eq!(journal.reserve(), Ok(()));
+            journal.push(key(n), Some(Value::EMPTY));
+        }
+        journal
+    }
+
+    #[test]
+    fn a_full_journal_has_no_room() {
+        for capacity in 0..4_u8 {
+            let mut slots = [JournalSlot::EMPTY; 4];
+            let slots = slots.get_mut(..capacity.into()).unwrap();
+            let full = journal(slots, capacity);
+            assert_eq!(full.len(), usize::from(capacity));
+            assert_eq!(full.reserve(), Err(Full { capacity: capacity.into() }));
+        }
+    }
+
+    /// The writes behind a range that is removed move down, and the slots that they leave are free.
+    #[test]
+    fn writes_behind_a_removed_range_move_down() {
+        for (from, to, expected) in [
+            (0, 0, &[0, 1, 2, 3, 4][..]),
+            (2, 2, &[0, 1, 2, 3, 4]),
+            (0, 2, &[2, 3, 4]),
+            (1, 3, &[0, 3, 4]),
+            (3, 5, &[0, 1, 2]),
+            (0, 5, &[]),
+            (0, 6, &[0, 1, 2, 3, 4]), // more than there are: nothing
+            (3, 1, &[0, 1, 2, 3, 4]),
+        ] {
+            let mut slots = [JournalSlot::EMPTY; 6];
+            let mut journal = journal(&mut slots, 5);
+            journal.remove(from, to);
+            assert_eq!(journal.len(), expected.len(), "{from}..{to}");
+            assert!(
+                slots
+                    .iter()
+                    .map(|slot| slot.key)
+                    .take(expected.len())
+                    .eq(expected.iter().map(|n| key(*n)))
+            );
+            let free = slots.iter().skip(expected.len());
+            assert!(free.into_iter().all(|slot| *slot == JournalSlot::EMPTY), "{from}..{to}");
+        }
+    }
+}

@@ -14,9 +14,9 @@ use ledger_core::{
 use crate::host::TestGossip;
 use ledger_core::gossip::{BlockRequest, GossipSlots, PeerSlot, TransactionSlot};
 
-const NOW: Duration = Duration::from_secs(5000);
+pub(crate) const NOW: Duration = Duration::from_secs(5000);
 
-fn gossip_of(config: GossipConfig, peers: usize) -> TestGossip {
+pub(crate) fn gossip_of(config: GossipConfig, peers: usize) -> TestGossip {
     let storage = GossipSlots {
         peers: vec![PeerSlot::EMPTY; peers],
         blocks: vec![BlockRequest::EMPTY; 4],
@@ -25,18 +25,18 @@ fn gossip_of(config: GossipConfig, peers: usize) -> TestGossip {
     Gossip::new(config, storage).expect("it can work")
 }
 
-fn gossip(peers: usize) -> TestGossip {
+pub(crate) fn gossip(peers: usize) -> TestGossip {
     gossip_of(GossipConfig::new(GenesisId::default(), 4096, 1), peers)
 }
 
-fn say(gossip: &mut TestGossip, now: Duration, conn: u32, message: &Message<'_>) {
+pub(crate) fn say(gossip: &mut TestGossip, now: Duration, conn: u32, message: &Message<'_>) {
     let mut out = vec![0; message.encoded_len()];
     message.encode(&mut out).expect("encoded_len suffices");
     let received = gossip.handle_bytes(now, ConnId(conn), &out).expect("it is connected");
     assert_eq!(received.consumed, out.len());
 }
 
-fn hello(gossip: &mut TestGossip, conn: u32, height: u64) {
+pub(crate) fn hello(gossip: &mut TestGossip, conn: u32, height: u64) {
     gossip.handle_connected(NOW, ConnId(conn), true).expect("there is room");
     let status = Status { height: Height(height), tip: BlockId::from_bytes([conn as u8 + 1; 32]) };
     let hello = Hello { genesis: GenesisId::default(), nonce: 7, status };
@@ -44,7 +44,7 @@ fn hello(gossip: &mut TestGossip, conn: u32, height: u64) {
 }
 
 /// Returns all that is sent, as text.
-fn sent(gossip: &mut TestGossip) -> Vec<(u32, String)> {
+pub(crate) fn sent(gossip: &mut TestGossip) -> Vec<(u32, String)> {
     let mut buf = [0; Message::MAX_CONTROL_LEN];
     let mut sent = Vec::new();
     while let Some(transmit) = gossip.poll_transmit(&mut buf).expect("it suffices") {
@@ -56,16 +56,16 @@ fn sent(gossip: &mut TestGossip) -> Vec<(u32, String)> {
 }
 
 /// Sends all, and returns the peers that get a message of this kind.
-fn receivers(gossip: &mut TestGossip, kind: &str) -> Vec<u32> {
+pub(crate) fn receivers(gossip: &mut TestGossip, kind: &str) -> Vec<u32> {
     let all = sent(gossip).into_iter();
     all.filter(|(_, text)| text.starts_with(kind)).map(|(conn, _)| conn).collect()
 }
 
-fn asked_for_a_block(gossip: &mut TestGossip) -> Vec<u32> {
+pub(crate) fn asked_for_a_block(gossip: &mut TestGossip) -> Vec<u32> {
     receivers(gossip, "GET_BLOCK")
 }
 
-fn asked_for_a_transaction(gossip: &mut TestGossip) -> Vec<u32> {
+pub(crate) fn asked_for_a_transaction(gossip: &mut TestGossip) -> Vec<u32> {
     receivers(gossip, "GET_TRANSACTION")
 }
 
@@ -89,11 +89,11 @@ fn own_hello(gossip: &mut TestGossip) -> Hello {
     }
 }
 
-fn events(gossip: &mut TestGossip) -> Vec<Event> {
+pub(crate) fn events(gossip: &mut TestGossip) -> Vec<Event> {
     core::iter::from_fn(|| gossip.poll_event()).collect()
 }
 
-fn closed(conn: u32, reason: CloseReason) -> Event {
+pub(crate) fn closed(conn: u32, reason: CloseReason) -> Event {
     Event::Closed { conn: ConnId(conn), reason }
 }
 

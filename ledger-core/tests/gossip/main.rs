@@ -6,6 +6,7 @@ mod host;
 mod hostile;
 mod join;
 mod machine;
+mod requests;
 mod world;
 
 use core::time::Duration;

@@ -201,3 +201,24 @@ impl Entries<'_> {
         self.usage.used = self.usage.used.saturating_sub(1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{EntrySlot, chain_of};
+
+    /// The high bits of a hash choose the chain, so that a table of any size is used evenly.
+    #[test]
+    fn hashes_spread_over_all_chains() {
+        for len in [1_u32, 2, 7, 64, 100] {
+            let slots = std::vec![EntrySlot::EMPTY; usize::try_from(len).unwrap_or(0)];
+            let step = u32::MAX / (4 * len);
+            let chains: BTreeSet<u32> =
+                (0..4 * len).map(|n| chain_of(&slots, n.wrapping_mul(step))).collect();
+            assert!(chains.into_iter().eq(0..len), "{len} chains");
+            assert_eq!(chain_of(&slots, u32::MAX), len - 1);
+        }
+        assert_eq!(chain_of(&[], 77), 0);
+    }
+}

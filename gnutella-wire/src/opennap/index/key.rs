@@ -105,3 +105,35 @@ fn hash(seed: u64, kind: Kind, owner: u32, bytes: &[u8]) -> u32 {
     let [a, b, c, d, ..] = sip.finish().to_le_bytes();
     u32::from_le_bytes([a, b, c, d])
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::string::String;
+
+    use super::{Kind, of_conn, of_file, of_nick};
+    use crate::Text;
+
+    /// What is looked up by different names, in different tables or by another seed lies in different chains.
+    #[test]
+    fn different_keys_have_different_hashes() {
+        let mut hashes = BTreeSet::new();
+        let mut count = 0;
+        for seed in [1, 2] {
+            for len in 0..20 {
+                let name = String::from("abcdefghijklmnopqrst");
+                let name = Text::new(name.get(..len).unwrap_or_default().as_bytes()).unwrap();
+                hashes.insert(of_nick(seed, Kind::Nick, name));
+                hashes.insert(of_nick(seed, Kind::Hotlist, name));
+                hashes.insert(of_file(seed, 1, name));
+                hashes.insert(of_file(seed, 2, name));
+                hashes.insert(of_conn(seed, len.try_into().unwrap()));
+                count += 5;
+            }
+        }
+        assert_eq!(hashes.len(), count);
+        let [upper, lower] = ["ANN of Green Gables", "ann OF green gables"]
+            .map(|nick| of_nick(1, Kind::Nick, Text::new(nick.as_bytes()).unwrap()));
+        assert_eq!(upper, lower, "without regard to case");
+    }
+}

@@ -20,3 +20,32 @@ pub(in crate::qrp) fn block(c: char) -> u32 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::block;
+
+    /// The blocks of Unicode's `Blocks.txt`.
+    #[test]
+    fn scripts_lie_in_blocks_of_their_own() {
+        for (one, two, is_same) in [
+            ('a', 'z', true),
+            ('\u{7F}', '\u{80}', false),
+            ('\u{FF}', '\u{100}', false),
+            ('\u{17F}', '\u{180}', false),
+            ('α', 'ω', true),
+            ('ω', 'а', false), // Greek and Cyrillic
+            ('अ', 'क', true),  // Devanagari
+            ('अ', 'অ', false), // and Bengali
+            ('ក', 'អ', true),
+            ('あ', 'い', true),
+            ('あ', 'ア', false), // Hiragana and Katakana
+            ('\u{4E00}', '\u{9FFF}', true),
+            ('가', '힣', true),
+            ('\u{10400}', '\u{10410}', true),
+            ('\u{10400}', '\u{10480}', false), // Deseret and Osmanya
+        ] {
+            assert_eq!(block(one) == block(two), is_same, "{one} and {two}");
+        }
+    }
+}

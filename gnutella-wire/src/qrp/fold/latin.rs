@@ -221,3 +221,92 @@ const ACCENTED: [[char; 2]; 36] = [
 fn greek_or_cyrillic(c: char) -> Option<char> {
     ACCENTED.iter().find(|[accented, _]| *accented == c).map(|[_, plain]| *plain)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+    use std::vec::Vec;
+
+    use super::{CAPITALS, decompose, is_letter, lower};
+
+    fn parts(c: char) -> String {
+        let mut parts = String::new();
+        decompose(c, |part| parts.push(part));
+        parts
+    }
+
+    fn chars(first: u32, last: u32) -> impl Iterator<Item = char> {
+        (first..=last).filter_map(char::from_u32)
+    }
+
+    /// Every capital of the ranges has the simple lower case of Unicode, and what is in lower case stays.
+    #[test]
+    fn capitals_have_the_lower_case_of_unicode() {
+        let of_unicode = |c: char| c.to_lowercase().next().unwrap_or(c);
+        let capitals = CAPITALS.map(|(first, last, _)| (u32::from(first), u32::from(last)));
+        let alphabets =
+            [(0, 0x17F), (0x386, 0x3CE), (0x400, 0x4BF), (0x4C1, 0x52F), (0x531, 0x586)];
+        let wrong: Vec<char> = capitals
+            .into_iter()
+            .chain(alphabets)
+            .flat_map(|(first, last)| chars(first, last))
+            .filter(|c| lower(*c) != of_unicode(*c))
+            .collect();
+        assert_eq!(wrong, []);
+        for c in chars(0, 0xFFFF) {
+            assert_eq!(lower(lower(c)), lower(c), "{c}");
+        }
+    }
+
+    /// Letters without their marks, and characters that stand for several.
+    #[test]
+    fn letters_lose_their_marks() {
+        for (whole, expected) in [
+            ("aZ09-", "aZ09-"),
+            ("ÀÇÉÎÑÖÙÝ", "ACEINOUY"),
+            ("àçéîñöùýÿ", "aceinouyy"),
+            ("ĀĂĄĆĈČĎĒĞĤĪĴĶĹŃŌŔŚŢŨŴŶŹŽ", "AAACCCDEGHIJKLNORSTUWYZZ"),
+            ("ǍȀȘț", "AASt"),
+            ("ḀḃṠẁẸỹ", "AbSwEy"),
+            ("ΆΈΉΊΌΎΏάώϋΐ", "ΑΕΗΙΟΥΩαωυι"),
+            ("ЙйЁёЇїЎўЃѓЌќ", "ИиЕеІіУуГгКк"),
+            ("ＡＢｚ１！", "ABz1!"),
+            ("₀₉⁰⁴⁹²³¹", "09049231"),
+            ("ßẞﬀﬁﬂﬃﬄﬅﬆĲĳ№™…", "ssssfffiflffifflststIJijNoTM..."),
+            ("\u{A0}\u{2000}\u{200A}\u{202F}\u{205F}\u{3000}", "      "),
+            ("ØøĐđŁłÞæ€×", "ØøĐđŁłÞæ€×"), // letters of their own, and signs
+            ("漢한ש", "漢한ש"),
+        ] {
+            let found: String = whole.chars().map(parts).collect();
+            assert_eq!(found, expected, "{whole}");
+        }
+    }
+
+    /// What is taken apart falls into the same parts as by the tables of Unicode.
+    #[cfg(feature = "unicode")]
+    #[test]
+    fn parts_are_those_of_unicode() {
+        let is_whole = |c: char| parts(c).chars().eq([c]);
+        for c in chars(0, 0xFFFF).filter(|c| !is_whole(*c)) {
+            let mut expected = String::new();
+            super::super::decompose(c, |part| {
+                if !super::super::is_mark(part) {
+                    expected.push(part);
+                }
+            });
+            assert_eq!(parts(c), expected, "U+{:04X} {c}", u32::from(c));
+        }
+    }
+
+    /// Signs, spaces and symbols separate words.
+    #[test]
+    fn signs_are_not_letters() {
+        for c in "azAZ09ßÿŁΑωЯёא漢한ºª²³¹µ".chars() {
+            assert!(is_letter(c), "{c}");
+        }
+        let signs = " -_.,'!\u{7F}\u{80}\u{A0}©«±´¶·¸»¿×÷…“–€™←∑■、。〈・︰\u{FEFF}！：［｛￥😀🚀";
+        for c in signs.chars() {
+            assert!(!is_letter(c), "U+{:04X} {c}", u32::from(c));
+        }
+    }
+}

@@ -2,7 +2,10 @@
 //! Greek and Cyrillic without it.
 
 mod block;
-#[cfg_attr(feature = "unicode", expect(dead_code, reason = "the tables replace it"))]
+#[cfg_attr(
+    all(feature = "unicode", not(test)),
+    expect(dead_code, reason = "the tables replace it")
+)]
 mod latin;
 
 pub(super) use block::block;
