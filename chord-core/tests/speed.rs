@@ -145,10 +145,12 @@ fn lookups_over_two_gaps_side_by_side_name_no_wrong_owner() {
     try_gaps([38, 119, 242, 1027, 1259, 1311].into_iter());
 }
 
-/// `CHORD_SEEDS` sets the number of rings.
+/// `CHORD_SEEDS` sets the number of rings, and `CHORD_FIRST_SEED` where they begin.
 #[test]
 #[ignore = "minutes: .ci/nightly.d/chord-rings.sh"]
 fn a_thousand_rings_with_gaps_name_no_wrong_owner() {
-    let seeds = std::env::var("CHORD_SEEDS");
-    try_gaps(0..seeds.map_or(1000, |seeds| seeds.parse().expect("a number")));
+    let number =
+        |name, usual| std::env::var(name).map_or(usual, |number| number.parse().expect("a number"));
+    let first = number("CHORD_FIRST_SEED", 0);
+    try_gaps(first..first + number("CHORD_SEEDS", 1000));
 }
