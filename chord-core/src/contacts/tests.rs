@@ -1,4 +1,10 @@
 //! What is remembered of which peer, and which one gives way.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::needless_for_each
+)]
 
 use super::*;
 use crate::id::Word;
