@@ -236,3 +236,6 @@ pub(crate) fn is_silent<I, A: PartialEq>(slots: &[ContactSlot<I, A>], address: &
 pub(crate) fn has_room<I, A>(slots: &[ContactSlot<I, A>]) -> bool {
     slots.iter().any(|slot| slot.kind != Kind::Seed)
 }
+
+#[cfg(test)]
+mod tests;
