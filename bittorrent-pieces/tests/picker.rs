@@ -334,3 +334,26 @@ fn a_peer_with_few_of_many_pieces_is_served() {
     );
     assert!(picker.is_sound());
 }
+
+#[test]
+fn pieces_of_hundreds_of_peers_are_counted() {
+    const PIECES: u32 = 1_100;
+    let mut picker = picker(PIECES, &[]);
+    let mut counts = vec![0; PIECES as usize];
+    let holds = |peer: u32| (0..PIECES).filter(move |piece| piece * 7919 % 300 + peer % 3 >= peer);
+    let field = |peer| bits(PIECES, &holds(peer).collect::<Vec<_>>());
+    for peer in 0..300 {
+        picker.join(&PeerPieces::Some(field(peer).as_view()));
+        holds(peer).for_each(|piece| counts[piece as usize] += 1);
+    }
+    assert!(counts.iter().any(|count| *count > 255));
+    let all = |picker: &Boxed| {
+        (0..PIECES).map(|piece| picker.availability(PieceIndex(piece))).collect::<Vec<u32>>()
+    };
+    assert_eq!(all(&picker), counts);
+    for peer in (0..300).filter(|peer| peer % 4 > 0) {
+        picker.leave(&PeerPieces::Some(field(peer).as_view()));
+        holds(peer).for_each(|piece| counts[piece as usize] -= 1);
+    }
+    assert_eq!(all(&picker), counts);
+}

@@ -1,6 +1,6 @@
 //! What changes a picker piece by piece.
 
-use super::pieces::{PieceSlot, first_piece, lane};
+use super::pieces::{NEAR, PieceSlot, first_piece, lane};
 use super::rarest::FEW_WORDS;
 use super::state::{Completed, View};
 use super::{NORMAL, PeerPieces, Priority, Weights};
@@ -27,7 +27,10 @@ impl View<'_> {
                 for (word, entry) in self.pieces.iter_mut().take(state.words()).enumerate() {
                     let lanes = theirs.word(word);
                     if unlisted {
-                        news |= lanes & entry.wanted & !entry.held(state.height);
+                        let rare = lanes & entry.wanted & !entry.held(state.height.min(NEAR));
+                        if rare != 0 {
+                            news |= rare & !entry.held(state.height);
+                        }
                     }
                     state.height = if few {
                         state.height.max(entry.add(lanes))

@@ -8,6 +8,9 @@ use crate::index::{count, slot};
 /// The bits of an availability. It saturates at 65,535.
 const PLANES: usize = 16;
 
+/// How many of these lie on the first line of a cache in a [`PieceSlot`].
+pub(super) const NEAR: u8 = 7;
+
 /// The piece of the lowest number in a word: the bits of a bitfield are sent in this order (BEP 3).
 const FIRST: u64 = 1 << 63;
 
@@ -94,14 +97,15 @@ impl PieceSlot {
     }
 
     /// Counts one more peer for many pieces, of which counts have at most `height` bits; returns how many bits they have
-    /// then. What happens depends on no count, as a branch that is hard to predict takes longer than the planes.
+    /// then. Among the near planes nothing depends on the counts, as a branch that is hard to predict takes longer than the
+    /// planes; the others are not looked at if nothing is carried to them.
     pub(super) fn add_many(&mut self, lanes: u64, height: u8) -> u8 {
-        let mut carry = lanes;
-        for plane in self.counts.iter_mut().take(height.into()) {
-            let next = *plane & carry;
-            *plane ^= carry;
-            carry = next;
+        let (near, far) = self.counts.split_at_mut(NEAR.into());
+        let carry = add_planes(near, lanes, height);
+        if carry == 0 {
+            return height;
         }
+        let carry = add_planes(far, carry, height.saturating_sub(NEAR));
         if carry == 0 {
             return height;
         }
@@ -129,12 +133,12 @@ impl PieceSlot {
 
     /// Counts one peer less for many pieces, of which counts have at most `height` bits: see [`add_many`](Self::add_many).
     pub(super) fn sub_many(&mut self, lanes: u64, height: u8) {
-        let mut borrow = lanes;
-        for plane in self.counts.iter_mut().take(height.into()) {
-            let next = !*plane & borrow;
-            *plane ^= borrow;
-            borrow = next;
+        let (near, far) = self.counts.split_at_mut(NEAR.into());
+        let borrow = sub_planes(near, lanes, height);
+        if borrow == 0 {
+            return;
         }
+        let borrow = sub_planes(far, borrow, height.saturating_sub(NEAR));
         if borrow != 0 {
             let planes = self.counts.iter_mut().take(height.into());
             planes.for_each(|plane| *plane &= !borrow); // no peer had them
@@ -209,6 +213,24 @@ impl PieceSlot {
             if priority.wrapping_shr(bit) & 1 == 1 { class & plane } else { class & !plane }
         })
     }
+}
+
+/// Adds one to the counts of some pieces in the first `height` planes; returns those whose count overflowed.
+fn add_planes(planes: &mut [u64], lanes: u64, height: u8) -> u64 {
+    planes.iter_mut().take(height.into()).fold(lanes, |carry, plane| {
+        let next = *plane & carry;
+        *plane ^= carry;
+        next
+    })
+}
+
+/// Subtracts one from the counts of some pieces in the first `height` planes; returns those whose count was 0.
+fn sub_planes(planes: &mut [u64], lanes: u64, height: u8) -> u64 {
+    planes.iter_mut().take(height.into()).fold(lanes, |borrow, plane| {
+        let next = !*plane & borrow;
+        *plane ^= borrow;
+        next
+    })
 }
 
 impl PeerPieces<'_> {
