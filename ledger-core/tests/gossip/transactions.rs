@@ -42,7 +42,7 @@ fn connect(gossip: &mut TestGossip, conn: u32) {
     gossip.handle_bytes(NOW, ConnId(conn), &headers[..len]).expect("it is connected");
 }
 
-/// Whoever was asked and does not have it, or leaves, is replaced by another that announced it.
+/// A peer that was asked and does not have it, or leaves, is replaced by another that announced it.
 #[test]
 fn another_is_asked_when_the_one_that_was_asked_cannot_deliver() {
     for leaves in [false, true] {
