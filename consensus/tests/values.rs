@@ -194,8 +194,9 @@ fn what_is_borrowed_selects_as_its_owner() {
         assert_eq!(by_trait(&set, slot), drawn);
         assert_eq!(by_trait(set.clone(), slot), drawn);
         assert_eq!(select(SeededDraw::new(&set, [7; 32]), slot), drawn);
-        assert_eq!(select(&turns, slot), turns.select(slot, 1));
-        assert!(select(&turns, slot).is_some());
+        let borrowed = <&RoundRobin<_> as Selector>::select(&&turns, slot, 1);
+        assert_eq!(borrowed, turns.select(slot, 1));
+        assert!(borrowed.is_some());
     }
 }
 

@@ -338,3 +338,44 @@ fn a_giv_that_was_not_asked_for_is_refused() {
     assert_eq!(download.handle_giv(T0, ConnId(5), &giv(ServentId([8; 16]))), refused, "another");
     assert!(download.handle_giv(T0, ConnId(5), &giv(servent)).is_ok());
 }
+
+/// RFC 9112 requires `Host`; the features are those that LimeWire and gtk-gnutella look for.
+#[test]
+fn requests_have_the_headers_that_servents_look_for() {
+    let file = file_of(1_000_000);
+    let mut world = World::new(&file);
+    let source = world.add(Behaviour::GOOD);
+    world.run(Duration::from_secs(10));
+    let heads = world.heads(source);
+    assert!(heads.len() >= 2 && heads.iter().any(|head| head.contains("N2X?")));
+    for head in heads {
+        for line in [
+            "Host: 10.0.0.1:6346\r\n",
+            "Connection: Keep-Alive\r\n",
+            "X-Features: queue/0.1, queue/1.1, fwalt/0.1\r\n",
+        ] {
+            assert!(head.contains(line), "{line} in {head}");
+        }
+        assert!(head.contains("\r\nUser-Agent: "), "{head}");
+    }
+}
+
+/// The place of a tree is a path on the same servent.
+#[test]
+fn a_tree_elsewhere_is_not_asked_for() {
+    let file = file_of(2_000_000);
+    for (uri, is_asked) in [
+        ("/uri-res/N2X?tree", true),
+        ("http://10.0.0.9/uri-res/N2X?tree", false),
+        ("uri-res/N2X?tree", false),
+        ("/uri-res/N2X? tree", false),
+    ] {
+        let mut world = World::new(&file);
+        let headers = format!("X-Thex-URI: {uri};{}\r\n", world.root());
+        let source =
+            world.add(Behaviour { tree: None, headers: headers.into(), ..Behaviour::GOOD });
+        world.run(Duration::from_secs(30));
+        let asked = world.heads(source).iter().any(|head| head.contains("N2X?"));
+        assert_eq!(asked, is_asked, "{uri}");
+    }
+}

@@ -1,71 +1,17 @@
 //! One hostile, careless or unlucky neighbour beside honest ones.
 
-use core::net::{Ipv4Addr, SocketAddrV4};
+mod one_servent;
+
 use core::time::Duration;
 
 use gnutella_wire::handshake::Handshake;
 use gnutella_wire::head::{Head, HeadLimits, Value};
-use gnutella_wire::servent::ServentStorage;
 use gnutella_wire::wire::{ByeCode, Function, Header, Limits, Query};
 use gnutella_wire::{
     CloseReason, CommandError, Config, ConnId, Event, Guid, Neighbour, Role, Servent, ServentId,
     ServentLimits, ServentVec, Text,
 };
-
-const A: ConnId = ConnId(0);
-const B: ConnId = ConnId(1);
-
-fn address(host: u8) -> SocketAddrV4 {
-    SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, host), 6346)
-}
-
-fn servent(config: Config) -> Servent<ServentVec> {
-    let limits = ServentLimits { conns: 4, routes: 1_000, hosts: 16, ..ServentLimits::default() };
-    Servent::new(config, ServentVec::new(limits)).unwrap()
-}
-
-fn ultrapeer() -> Servent<ServentVec> {
-    let mut servent = servent(Config::ultrapeer(ServentId([1; 16]), address(1)));
-    servent.handle_connected(Duration::ZERO, A, Role::Ultrapeer).unwrap();
-    servent.handle_connected(Duration::ZERO, B, Role::Ultrapeer).unwrap();
-    servent
-}
-
-fn message(function: Function, number: u64, ttl: u8, hops: u8, payload: &[u8]) -> Vec<u8> {
-    let mut guid = [0xA5; 16];
-    guid[..8].copy_from_slice(&number.to_le_bytes());
-    let header = Header { guid: Guid(guid), function, ttl, hops, len: payload.len() as u32 };
-    [&header.to_bytes()[..], payload].concat()
-}
-
-/// Passes all bytes, in pieces of a buffer of `most`, and returns what happened.
-fn receive<S: ServentStorage>(
-    servent: &mut Servent<S>,
-    now: Duration,
-    conn: ConnId,
-    bytes: &[u8],
-    most: usize,
-) -> Option<Event> {
-    let mut buffer = Vec::new();
-    let mut rest = bytes;
-    while !rest.is_empty() || !buffer.is_empty() {
-        let room = (most - buffer.len()).min(rest.len());
-        buffer.extend_from_slice(&rest[..room]);
-        rest = &rest[room..];
-        let consumed = servent.handle_bytes(now, conn, &buffer).unwrap().consumed;
-        assert!(consumed > 0 || buffer.len() < most, "stalled with a full buffer");
-        if consumed == 0 && rest.is_empty() {
-            break;
-        }
-        buffer.drain(..consumed);
-        let mut out = [0; 540];
-        while servent.poll_transmit(&mut out).unwrap().is_some() {}
-        if let Some(event @ Event::Closed { .. }) = servent.poll_event() {
-            return Some(event);
-        }
-    }
-    None
-}
+use one_servent::{A, B, address, message, receive, servent, ultrapeer};
 
 /// A malformed hit that was relayed is not the neighbour's own: 5 in 25 hours among 1,500 messages.
 #[test]
@@ -323,87 +269,4 @@ fn a_network_has_its_share_of_the_route_table() {
     assert_eq!(accepted(&mut servent, now, 3), first, "another network");
     let later = Duration::from_secs(300);
     assert_eq!(accepted(&mut servent, later, 2), first);
-}
-
-/// A neighbour that begins more pings and queries than any user does is dismissed. What it relays is not its own.
-#[test]
-fn a_neighbour_that_begins_too_much_is_dismissed() {
-    for (function, payload) in [(Function::PING, &b""[..]), (Function::QUERY, b"\x00\x00hey\x00")] {
-        let mut servent = ultrapeer();
-        let mut sent = 0;
-        let closed = (0..10_000).find_map(|n| {
-            sent = n + 1;
-            receive(&mut servent, Duration::ZERO, A, &message(function, n, 1, 0, payload), 65_558)
-        });
-        let reason = CloseReason::Dismissed(ByeCode::TOO_MANY_MESSAGES);
-        assert_eq!(closed, Some(Event::Closed { conn: A, reason }));
-        // 16 are its share of 1,000 slots, and 200 more are forgiven.
-        assert_eq!(sent, 16 + 201, "{function}");
-        let other = message(function, 20_000, 1, 0, payload);
-        assert_eq!(receive(&mut servent, Duration::ZERO, B, &other, 65_558), None);
-        let mut relayed = ultrapeer();
-        let closed = (0..1_000).find_map(|n| {
-            receive(&mut relayed, Duration::ZERO, A, &message(function, n, 1, 1, payload), 65_558)
-        });
-        assert_eq!(closed, None, "{function}");
-    }
-}
-
-/// The one that stays is still pinged when it is silent, whichever of the two left.
-#[test]
-fn a_silent_neighbour_is_pinged_after_another_has_left() {
-    for (role, left, stays) in
-        [(Role::Ultrapeer, A, B), (Role::Ultrapeer, B, A), (Role::Leaf, A, B), (Role::Leaf, B, A)]
-    {
-        let mut config = Config::ultrapeer(ServentId([1; 16]), address(1));
-        config.max_missed_pings = 0; // a single ping is waited for all the same
-        let mut servent = servent(config);
-        servent.handle_connected(Duration::ZERO, A, role).unwrap();
-        servent.handle_connected(Duration::ZERO, B, Role::Ultrapeer).unwrap();
-        servent.handle_closed(Duration::ZERO, left);
-        let mut pinged = false;
-        let mut out = [0; 540];
-        for _ in 0..100 {
-            let Some(due) = servent.poll_timeout() else { break };
-            servent.handle_timeout(due);
-            while let Some(sent) = servent.poll_transmit(&mut out).unwrap() {
-                assert_eq!(sent.conn, stays);
-                pinged |= out[16] == Function::PING.0;
-            }
-        }
-        assert!(pinged, "{role:?}: {left} left");
-    }
-}
-
-/// `BEAR/4`: a neighbour gets the queries that have fewer hops than it asked for.
-#[test]
-fn queries_of_the_hops_that_a_neighbour_wants_go_there() {
-    let mut servent = ultrapeer();
-    let limit = message(Function::VENDOR_STANDARD, 1, 1, 0, b"BEAR\x04\x00\x01\x00\x02");
-    servent.handle_bytes(Duration::ZERO, A, &limit).unwrap();
-    for (hops, is_wanted) in [(0, true), (1, false), (2, false)] {
-        let query = message(Function::QUERY, 10 + u64::from(hops), 4, hops, b"\0\0hey jude\0");
-        let received = servent.handle_bytes(Duration::ZERO, B, &query).unwrap();
-        let forward = received.outcome.and_then(|handled| handled.forward);
-        let to = forward.map(|forward| servent.targets(forward.to).collect::<Vec<_>>());
-        let expected = is_wanted.then(|| vec![A]);
-        assert_eq!(to.filter(|to| !to.is_empty()), expected, "{hops} hops, and one more");
-    }
-}
-
-/// A servent that keeps no pongs for others passes their pings on.
-#[test]
-fn pings_are_passed_on_where_no_pongs_are_kept() {
-    for (pongs, is_forwarded) in [(0, true), (10, false)] {
-        let mut config = Config::ultrapeer(ServentId([1; 16]), address(1));
-        config.pongs = pongs;
-        let mut servent = servent(config);
-        servent.handle_connected(Duration::ZERO, A, Role::Ultrapeer).unwrap();
-        servent.handle_connected(Duration::ZERO, B, Role::Ultrapeer).unwrap();
-        let ping = message(Function::PING, 1, 3, 1, &[]);
-        let received = servent.handle_bytes(Duration::ZERO, A, &ping).unwrap();
-        let forward = received.outcome.and_then(|handled| handled.forward);
-        let to_other = forward.is_some_and(|it| servent.targets(it.to).eq([B]));
-        assert_eq!(to_other, is_forwarded, "{pongs} pongs");
-    }
 }

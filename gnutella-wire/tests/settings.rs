@@ -248,7 +248,7 @@ fn own_queries_have_a_limit_and_go_on() {
     let mut servent = connected();
     let text = "x".repeat(usize::from(limit) + 1);
     let mut buf = vec![0; usize::from(limit) + 100];
-    let query = |len: usize| Query::new(Text::new(text[..len].as_bytes()).unwrap());
+    let query = |len: usize| Query::new(Text::new(&text.as_bytes()[..len]).unwrap());
     let overhead = query(0).encoded_len();
     for over in [1, 4] {
         let len = usize::from(limit) + over;

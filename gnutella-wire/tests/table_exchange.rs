@@ -325,6 +325,7 @@ fn an_ultrapeer_reads_the_tables_of_its_leaves() {
                 node.handle_timeout(now + TEN * later);
                 drain(&mut node, &mut readers, 1_000);
             }
+            assert_eq!(readers[0].1.bytes, 0, "a leaf is sent no table");
             let reader = &readers[1].1;
             assert!(reader.has(word) && !reader.has(lost), "round {round}, {encodings:?}");
             leaf.unshare_all(now);
@@ -389,4 +390,19 @@ fn without_memory_for_tables_leaves_get_all_queries() {
         let to_leaf = forward.is_some_and(|forward| node.targets(forward.to).any(|to| to == A));
         assert_eq!(to_leaf, is_forwarded, "{tables:?}");
     }
+}
+
+/// A servent over storage that was used begins without the words that were in it.
+#[test]
+fn used_storage_is_cleared() {
+    let mut leaf = servent(Config::leaf, None);
+    share_100(&mut leaf);
+    let used = leaf.into_storage();
+    let address = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), 6346);
+    let mut leaf = Servent::new(Config::leaf(ServentId([1; 16]), address), used).unwrap();
+    leaf.share(Duration::ZERO, "Yesterday.mp3");
+    leaf.handle_connected(Duration::ZERO, A, ultrapeer(DEFLATE)).unwrap();
+    let mut readers = [(A, Reader::new())];
+    drain(&mut leaf, &mut readers, 1_000);
+    assert!(readers[0].1.has("yesterday") && !readers[0].1.has("song"));
 }

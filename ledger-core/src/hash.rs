@@ -197,3 +197,20 @@ impl fmt::Debug for Hash {
         fmt::Debug::fmt(&Hex(&self.0), f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Hash;
+
+    /// FIPS 180-4, 5.1.1: up to 55 bytes and their padding fit one block, up to 119 fit two.
+    #[test]
+    fn short_messages_have_the_hash_of_any_length() {
+        let bytes: [u8; 119] = core::array::from_fn(|n| n.to_le_bytes()[0] ^ 0x5A);
+        for len in 0..=bytes.len() {
+            let message = bytes.get(..len).unwrap_or_default();
+            assert_eq!(Hash::of_short(&[message]), Hash::of(message), "{len} bytes");
+            let (front, back) = message.split_at(len / 3);
+            assert_eq!(Hash::of_short(&[front, &[], back]), Hash::of(message), "{len} bytes");
+        }
+    }
+}

@@ -7,8 +7,8 @@ use common::{Checksum, OwnedSpec, World, ledgers, rules, spec_with, storage};
 use ledger_core::merkle::{HashPairs, OneByOne, TwoBlocks};
 use ledger_core::node::{Event, Node, NodeConfig, Progress};
 use ledger_core::{
-    Account, Block, BlockError, Body, Chain, Claim, DecodeError, Hash, Header, Refused, Rules,
-    SealedHeader, WithHasher,
+    Account, Block, BlockError, Body, Chain, Claim, DecodeError, Hash, Header, MerkleTree, Refused,
+    Rules, SealedHeader, WithHasher,
 };
 
 /// Counts what it hashes.
@@ -153,5 +153,18 @@ fn a_node_with_a_hasher_reaches_the_same_tip_in_slices_of_any_size() {
         let hasher = node.into_storage().hasher;
         assert_eq!(hasher.leaves as u64, COUNTS.iter().sum(), "each transaction once");
         assert_eq!(hasher.largest, if budget < 4 { 16 * budget as usize } else { 64 });
+    }
+}
+
+/// Each two hashes of a level become one, at its front.
+#[test]
+fn a_level_is_hashed_pair_by_pair() {
+    let leaves: Vec<_> = (0..7_u8).map(|n| MerkleTree::leaf(&[n])).collect();
+    for len in 0..=leaves.len() {
+        let mut level = leaves[..len].to_vec();
+        OneByOne.hash_pairs(&mut level);
+        let pairs = leaves[..len].chunks_exact(2).map(MerkleTree::root_of);
+        assert!(level.iter().copied().take(len / 2).eq(pairs), "{len} hashes");
+        assert_eq!(level[len / 2..], leaves[len / 2..len], "the rest stays");
     }
 }

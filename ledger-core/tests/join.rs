@@ -159,6 +159,7 @@ fn gaps_and_surplus_entries_are_found() {
 
     let mut ahead = join.clone();
     ahead.handle_chunk(&first).expect("an honest chunk");
+    assert_eq!((ahead.len(), ahead.is_empty()), (usize::from(count), false));
     let second = chunk(&mut source, &ahead.next_key().expect("there are more"));
     assert_eq!(join.handle_chunk(&second), Err(ChunkError::WrongEntries), "the first is missing");
     assert_eq!(ahead.handle_chunk(&first), Err(ChunkError::WrongStart), "twice");

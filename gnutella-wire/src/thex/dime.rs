@@ -120,7 +120,8 @@ mod tests {
         let expected =
             Record { is_last: true, kind: 2, id: b"uuid:", data_type: b"ty", len: 0x1234_5678 };
         assert_eq!(Record::decode(&bytes), Ok((expected, &[0xFF][..])));
-        let (first, _) = Record::decode(&[0x0C, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]).unwrap();
-        assert_eq!(first, Record { is_last: false, kind: 1, id: b"", data_type: b"", len: 9 });
+        let first = Record { is_last: false, kind: 1, id: b"", data_type: b"", len: 9 };
+        let bytes = [0x0C, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9];
+        assert_eq!(Record::decode(&bytes), Ok((first, &[][..])));
     }
 }

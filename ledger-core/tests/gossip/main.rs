@@ -7,6 +7,7 @@ mod hostile;
 mod join;
 mod machine;
 mod requests;
+mod transactions;
 mod world;
 
 use core::time::Duration;

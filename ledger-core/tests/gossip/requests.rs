@@ -1,4 +1,4 @@
-//! Whom the machine asks for chunks of a snapshot and for blocks, and what it no longer wants.
+//! Which peers the machine asks for chunks of a snapshot and for blocks, and what it no longer wants.
 
 use core::time::Duration;
 
