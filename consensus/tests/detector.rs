@@ -106,10 +106,10 @@ fn a_block_in_the_slot_of_another_is_out_of_turn() {
     let ids = [1, 2].map(|n| Ed25519Key::from_secret(&[n; 32]).id());
     let turns = RoundRobin::new(ids);
     for (slot, owner) in [(4, 0), (5, 1), (6, 0)] {
-        for author in 0..2 {
-            let offence = Offence::out_of_turn(&turns, ids[author], slot);
+        for author in ids {
+            let offence = Offence::out_of_turn(&turns, author, slot);
             let kind = OffenceKind::OutOfTurn;
-            let expected = (author != owner).then_some(Offence { author: ids[author], kind, slot });
+            let expected = (author != ids[owner]).then_some(Offence { author, kind, slot });
             assert_eq!(offence, expected);
         }
     }

@@ -35,7 +35,9 @@ fn stakes(stakes: &[(u8, u64)]) -> ValidatorSet<ValidatorArray<4>> {
 
 fn authorities(ids: &[u8]) -> Authorities<[AuthoritySlot; 4]> {
     let mut list = Authorities::new([AuthoritySlot::EMPTY; 4]);
-    ids.iter().for_each(|n| list.insert(id(*n)).expect("there is room"));
+    for n in ids {
+        list.insert(id(*n)).expect("there is room");
+    }
     list
 }
 
