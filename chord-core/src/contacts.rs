@@ -99,26 +99,31 @@ pub(crate) fn remember<I: Identifier, A: Address>(
     }
 }
 
-/// Keeps an entry of the successor list that has answered. Backups take a quarter of the slots. One of them, chosen at random, gives
-/// way to another peer only when that one has answered.
+/// Keeps an entry of the successor list that has answered. Backups take a quarter of the slots. In place of one of them, chosen
+/// at random, another one that has answered is kept: the other peers remain a sample of the whole ring.
 pub(crate) fn keep_backup<I: Identifier, A: Address>(
     slots: &mut [ContactSlot<I, A>],
     peer: Peer<I, A>,
     rng: &mut Rng,
 ) {
+    let is_peer =
+        |slot: &ContactSlot<I, A>| slot.kind != Kind::Empty && slot.peer.address == peer.address;
     let room = slots.len() / BACKUP_SHARE;
-    let mut seeds = slots.iter().filter(|slot| slot.kind == Kind::Seed);
-    if room == 0 || seeds.any(|seed| seed.peer.address == peer.address) {
+    let known = slots.iter().find(|slot| is_peer(slot)).map(|slot| slot.kind);
+    if room == 0 || known == Some(Kind::Seed) {
         return remember(slots, peer, Kind::Witness, rng);
     }
-    let other = |slot: &&mut ContactSlot<I, A>| {
-        slot.kind == Kind::Backup && slot.peer.address != peer.address
-    };
+    let other = |slot: &&mut ContactSlot<I, A>| slot.kind == Kind::Backup && !is_peer(slot);
     let others = slots.iter_mut().filter(other).count();
     if others >= room {
         let turn = rng.below(u64::try_from(others).unwrap_or(1));
         let turn = usize::try_from(turn).unwrap_or(0);
-        slots.iter_mut().filter(other).skip(turn).take(1).for_each(|it| it.kind = Kind::Witness);
+        if let Some(slot) = slots.iter_mut().filter(other).nth(turn) {
+            match known {
+                Some(_) => slot.kind = Kind::Witness,
+                None => *slot = ContactSlot { peer, kind: Kind::Backup, failures: 0 },
+            }
+        }
     }
     remember(slots, peer, Kind::Backup, rng);
 }

@@ -151,12 +151,11 @@ fn the_node_before_a_liar_falls_back_on_its_former_list() {
     }
 }
 
-/// What a node of a calm ring sends in a minute. Without signs of life of backups it was 60.0 datagrams with 64 nodes and r = 4, 56.2 with
-/// r = 8, and 50.4 with 16 nodes and r = 4.
+/// What a node of a calm ring sends in a minute, at most a tenth more than was measured before it kept backups.
 #[test]
-fn backups_cost_a_calm_ring_less_than_a_tenth() {
+fn a_calm_node_sends_about_one_datagram_a_second() {
     let minutes = if cfg!(debug_assertions) { 10 } else { 60 };
-    for (count, r, without) in [(64, 4, 60.0), (64, 8, 56.2), (16, 4, 50.4)] {
+    for (count, r, measured) in [(64, 4, 60.0), (64, 8, 56.2), (16, 4, 50.4)] {
         let mut net = Net::ring(3, r, count);
         net.run_for(SECOND * 300);
         let before = [net.sent, net.bytes];
@@ -164,6 +163,6 @@ fn backups_cost_a_calm_ring_less_than_a_tenth() {
         let [sent, bytes] = [net.sent - before[0], net.bytes - before[1]]
             .map(|sum| sum as f64 / f64::from(count * minutes));
         println!("{count} nodes, r = {r}: {sent:.1} datagrams, {bytes:.0} bytes");
-        assert!(sent < without * 1.1, "{count} nodes, r = {r}: {sent:.1} datagrams");
+        assert!(sent < measured * 1.1, "{count} nodes, r = {r}: {sent:.1} datagrams");
     }
 }

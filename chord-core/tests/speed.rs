@@ -8,7 +8,7 @@ use network::{Id, Net, SECOND};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// The longest lookup after 40 of 100 nodes have failed takes less, in all rings but one of forty.
+/// The longest lookup after 40 of 100 nodes have failed takes less.
 const LONGEST: Duration = Duration::from_secs(8);
 
 type Peer = chord_core::Peer<Id, u32>;
@@ -85,7 +85,6 @@ fn end(net: &Net, from: u32, key: Id) -> Option<(Duration, Peer)> {
 #[test]
 fn lookups_are_right_after_forty_of_a_hundred_nodes_have_failed() {
     let mut slow = vec![];
-    let mut broken = vec![];
     for seed in 0..40 {
         let mut net = Net::ring(seed, 8, 100);
         net.run_for(SECOND * 180); // fingers are found
@@ -94,15 +93,11 @@ fn lookups_are_right_after_forty_of_a_hundred_nodes_have_failed() {
         let median = times[times.len() / 2];
         let longest = times[times.len() - 1];
         println!("seed {seed}: median {median:?}, longest {longest:?}");
-        if longest >= LONGEST {
-            slow.push((seed, longest));
-        }
-        if wrong + failed > 0 || median >= SECOND * 3 || longest >= LONGEST + SECOND {
-            broken.push((seed, wrong, failed, median, longest));
+        if wrong + failed > 0 || median >= SECOND * 3 || longest >= LONGEST {
+            slow.push((seed, wrong, failed, median, longest));
         }
     }
-    assert!(broken.is_empty(), "seed, wrong, failed, median, longest: {broken:?}");
-    assert!(slow.len() <= 1, "seed, longest: {slow:?}");
+    assert!(slow.is_empty(), "seed, wrong, failed, median, longest: {slow:?}");
 }
 
 /// Lets r = 4 and more successive nodes fail; returns how many of 180 lookups named a wrong owner, how many none within
@@ -119,8 +114,8 @@ fn lookups_over_gaps(seed: u64) -> Option<(usize, usize, usize)> {
     Some((wrong, failed, late))
 }
 
-/// Looks keys up in rings of these seeds; panics if more than `most` of a million lookups name a wrong owner, or one of twenty none.
-fn try_gaps(seeds: impl Iterator<Item = u64>, most: usize) {
+/// Looks keys up in rings of these seeds; panics if a lookup names a wrong owner, or one of twenty none.
+fn try_gaps(seeds: impl Iterator<Item = u64>) {
     let outcomes: Vec<_> =
         seeds.filter_map(|seed| Some((seed, lookups_over_gaps(seed)?))).collect();
     let sum = |of: fn(&(usize, usize, usize)) -> usize| outcomes.iter().map(|(_, it)| of(it)).sum();
@@ -133,14 +128,13 @@ fn try_gaps(seeds: impl Iterator<Item = u64>, most: usize) {
         "{rings} rings with gaps, {asked} lookups: {wrong} wrong, {failed} failed, {late} late"
     );
     assert!(rings > 0, "no ring has a gap");
-    let wrong_in = outcomes.iter().filter(|(_, it)| it.0 > 0).collect::<Vec<_>>();
-    assert!(wrong * 1_000_000 <= asked * most, "wrong owners: {wrong_in:?}");
-    assert!(failed * 20 < asked, "{failed} lookups failed");
+    assert_eq!(wrong, 0, "wrong owners: {outcomes:?}");
+    assert!(failed * 20 < asked, "{failed} lookups failed: {outcomes:?}");
 }
 
 #[test]
 fn lookups_where_all_successors_of_a_node_have_failed_name_no_wrong_owner() {
-    try_gaps(0..20, 0);
+    try_gaps(0..20);
 }
 
 /// Two gaps lie side by side, and neither end knows of the nodes between: the node behind a gap must not take the keys of those for
@@ -148,18 +142,15 @@ fn lookups_where_all_successors_of_a_node_have_failed_name_no_wrong_owner() {
 /// nor may the node before the gap take the one that it has walked back to for its successor (seed 1311).
 #[test]
 fn lookups_over_two_gaps_side_by_side_name_no_wrong_owner() {
-    try_gaps([38, 119, 242, 1027, 1259, 1311].into_iter(), 0);
+    try_gaps([38, 119, 242, 1027, 1259, 1311].into_iter());
 }
 
-/// A node that has lost all that it knows, fingers and contacts as well, walks back from predecessor to predecessor, and if no contact answers
-/// before these have named it three times, they are a ring of their own for some seconds (seed 727).
-///
 /// `CHORD_SEEDS` sets the number of rings, and `CHORD_FIRST_SEED` where they begin.
 #[test]
 #[ignore = "minutes: .ci/nightly.d/chord-rings.sh"]
-fn a_thousand_rings_with_gaps_hardly_ever_name_a_wrong_owner() {
+fn a_thousand_rings_with_gaps_name_no_wrong_owner() {
     let number =
         |name, usual| std::env::var(name).map_or(usual, |number| number.parse().expect("a number"));
     let first = number("CHORD_FIRST_SEED", 0);
-    try_gaps(first..first + number("CHORD_SEEDS", 1000), 50);
+    try_gaps(first..first + number("CHORD_SEEDS", 1000));
 }

@@ -103,10 +103,11 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// Returns an entry of the successor list behind the first one, chosen at random: once in a turn of the fingers one of
-    /// them is asked for a sign of life.
+    /// them is asked for a sign of life. A node with fingers falls back on these, which have answered as well.
     fn next_backup(&mut self) -> Option<Peer<I, A>> {
-        let backups = self.table.successors.as_slice().get(1..)?;
-        if backups.is_empty() || self.contacts.is_empty() {
+        let (first, backups) = self.table.successors.as_slice().split_first()?;
+        let has_fingers = self.table.fingers.iter().any(|finger| finger != *first);
+        if has_fingers || backups.is_empty() || self.contacts.is_empty() {
             return None;
         }
         let count = u64::try_from(backups.len()).unwrap_or(1);
