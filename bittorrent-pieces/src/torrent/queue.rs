@@ -169,9 +169,7 @@ impl Queue<'_> {
         for at in begin..self.next_due() {
             let Some(slot) = self.0.get_mut(at).filter(|slot| is(slot)) else { continue };
             slot.step = Step::Cancel;
-            if let Some(moved) = self.0.get_mut(cancels..=at) {
-                moved.rotate_right(1);
-            }
+            move_last_to_front(self.0.get_mut(cancels..=at).unwrap_or_default());
             cancels = cancels.saturating_add(1);
         }
     }
@@ -195,9 +193,7 @@ impl Queue<'_> {
             return;
         }
         slot.step = Step::Cancelled;
-        if let Some(moved) = self.0.get_mut(at..cancels) {
-            moved.rotate_left(1);
-        }
+        move_first_to_end(self.0.get_mut(at..cancels).unwrap_or_default());
     }
 
     /// Returns where the requests of ours begin that are due.
@@ -262,9 +258,7 @@ impl Queue<'_> {
     pub(super) fn remove(&mut self, at: usize) -> Option<RequestSlot> {
         let removed = self.get(at)?;
         let end = self.len();
-        if at < end {
-            self.0.copy_within(at.saturating_add(1)..end, at);
-        }
+        move_first_to_end(self.0.get_mut(at..end).unwrap_or_default());
         *self.0.get_mut(end.checked_sub(1)?)? = RequestSlot::EMPTY;
         Some(removed)
     }
@@ -279,6 +273,20 @@ impl Queue<'_> {
                 self.remove(at);
             }
         }
+    }
+}
+
+fn move_last_to_front(slots: &mut [RequestSlot]) {
+    let mut moved = slots.last().copied().unwrap_or(RequestSlot::EMPTY);
+    for slot in slots {
+        moved = core::mem::replace(slot, moved);
+    }
+}
+
+fn move_first_to_end(slots: &mut [RequestSlot]) {
+    let mut moved = slots.first().copied().unwrap_or(RequestSlot::EMPTY);
+    for slot in slots.iter_mut().rev() {
+        moved = core::mem::replace(slot, moved);
     }
 }
 
