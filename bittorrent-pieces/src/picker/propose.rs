@@ -205,11 +205,10 @@ impl View<'_> {
             if batch.has(piece) {
                 return;
             }
-            let before = batch.len;
             for piece in self.run_around(piece, theirs, selection, batch) {
                 self.whole_piece(PieceIndex(piece), selection, batch);
             }
-            if batch.len > before {
+            if batch.len > 0 {
                 return;
             }
         }
@@ -239,8 +238,9 @@ impl View<'_> {
 
     fn whole_piece(&mut self, piece: PieceIndex, selection: &Selection<'_>, batch: &mut Batch<'_>) {
         let content = self.geometry.piece_len(piece).saturating_sub((selection.padding)(piece));
-        if content == 0 {
-            self.open(piece, selection); // nothing to request: it is full
+        // There is nothing to request: it is full. It takes the room of no piece whose blocks are in the batch.
+        if content == 0 && batch.len == 0 {
+            self.open(piece, selection);
         }
         let rest = batch.out.get_mut(batch.len..).unwrap_or_default();
         let taken = self.geometry.write_blocks(piece, content, rest);

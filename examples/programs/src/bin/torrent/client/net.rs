@@ -261,6 +261,11 @@ impl Net {
         }
     }
 
+    /// Returns whether the next message to a peer is to be sent without others.
+    pub fn sends_alone(&self, id: ConnId) -> bool {
+        is_utp(id) && self.utp.as_ref().is_some_and(|utp| utp.sends_alone(id))
+    }
+
     /// Returns how many bytes wait to be sent.
     pub fn unsent(&mut self, id: ConnId) -> usize {
         let waiting = self.links.get(&id).map_or(0, |link| link.waiting.len());

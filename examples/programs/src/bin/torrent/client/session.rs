@@ -444,6 +444,9 @@ impl Session<'_> {
             }
             self.buffer.extend_from_slice(self.torrent.metadata(sent.metadata));
             trace(self.args.trace, "->", addr, &self.buffer[begin..]);
+            if shared.net.sends_alone(id) {
+                break;
+            }
         }
         Ok(())
     }

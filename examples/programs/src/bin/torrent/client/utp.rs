@@ -123,6 +123,11 @@ impl Utp {
         }
     }
 
+    /// Returns whether the next message goes in packets of its own.
+    pub fn sends_alone(&self, conn: ConnId) -> bool {
+        self.conns.get(&conn).is_some_and(|link| link.alone > 0)
+    }
+
     /// Hands the machine as much as it has room for.
     fn write(&mut self, conn: ConnId) {
         if let Some(link) = self.conns.get_mut(&conn) {
