@@ -634,6 +634,6 @@ fn kinds_have_names() {
 
 #[test]
 fn slots_are_as_large_as_documented() {
-    assert_eq!((size_of::<UserSlot>(), size_of::<FileSlot>()), (1_336, 352));
+    assert!(size_of::<UserSlot>() <= 1_336 && size_of::<FileSlot>() == 352); // less on 32 bits
     assert!(size_of::<Index<()>>() <= 272 && size_of::<Client>() <= 96);
 }
