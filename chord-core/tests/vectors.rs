@@ -330,7 +330,8 @@ fn sizes_are_as_documented() {
     row!(Id256, SocketAddr);
     row!(Id64, u32);
     row!(u32, u32);
-    assert!(readme.contains(&table), "paste this:\n{table}");
+    // On 32 bits they are smaller.
+    assert!(!cfg!(target_pointer_width = "64") || readme.contains(&table), "paste this:\n{table}");
 
     // r = 4 and 8 fingers, without lookups.
     let wide = size_of::<Node<Id160, SocketAddrV4, NodeArrays<Id160, SocketAddrV4, 4, 8, 0, 0>>>();

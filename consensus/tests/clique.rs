@@ -313,6 +313,6 @@ fn sixteen_authorities_fit_in_two_kilobytes() {
     type Device = Clique<CliqueSlots<[SignerSlot; 16], [RecentSlot; 9], [CandidateSlot; 16]>>;
     assert!(size_of::<Device>() < 2048, "{}", size_of::<Device>());
     assert_eq!(size_of::<SignerSlot>(), 32);
-    assert_eq!(size_of::<RecentSlot>(), 48);
+    assert!(size_of::<RecentSlot>() <= 48); // less where words of 64 bits are aligned to 4 bytes
     assert_eq!(size_of::<CandidateSlot>(), 65);
 }

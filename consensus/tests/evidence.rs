@@ -225,7 +225,7 @@ fn seven_bft_validators_fit_in_six_kilobytes() {
     type Device = Bft<RoundRobin<[ValidatorId; 7]>, Ed25519Key, Storage>;
     assert!(size_of::<Device>() < 6 * 1024, "{}", size_of::<Device>());
     assert_eq!(size_of::<VoteSlot>(), 108);
-    assert_eq!(size_of::<PeerSlot>(), 72);
+    assert!(size_of::<PeerSlot>() <= 72); // less where words of 64 bits are aligned to 4 bytes
     let ids = [1, 2, 3, 4, 5, 6, 7].map(|n| Ed25519Key::from_secret(&[n; 32]).id());
     let validators = ids.map(|id| (id, 1));
     let setup = BftSetup {

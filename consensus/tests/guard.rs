@@ -138,7 +138,7 @@ fn the_last_slot_and_zero_capacity_are_refused() {
     assert_eq!(minimal.sign_attestation(0, u64::MAX), Err(GuardError::OutOfRange));
     assert_eq!(minimal, MinimalGuard::EMPTY);
     assert_eq!(size_of::<MinimalGuard>(), 24);
-    assert_eq!(size_of::<RecordSlot>(), 56);
+    assert!(size_of::<RecordSlot>() <= 56); // less where words of 64 bits are aligned to 4 bytes
     let mut none = guard(0);
     assert_eq!(none.sign_block(1, [0; 32]), Err(GuardError::NoSlots));
     assert_eq!(none.sign_attestation(1, 2, [0; 32]), Err(GuardError::NoSlots));

@@ -202,9 +202,10 @@ fn capacities_of_zero_and_one_report_full() {
 
 #[test]
 fn sizes_are_as_documented() {
-    assert_eq!(size_of::<ValidatorArray<1>>(), 48);
-    assert_eq!(size_of::<AuthoritySlot>(), 80);
-    assert_eq!(size_of::<StatementSlot>(), 192);
+    // Less where words of 64 bits are aligned to 4 bytes.
+    assert!(size_of::<ValidatorArray<1>>() <= 48);
+    assert!(size_of::<AuthoritySlot>() <= 80);
+    assert!(size_of::<StatementSlot>() <= 192);
 }
 
 /// Strangers are refused before their signature is checked, and a validator that floods displaces only its own

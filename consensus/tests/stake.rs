@@ -77,7 +77,7 @@ fn extreme_amounts_do_not_overflow() {
     assert_eq!(book.bond(id(2), 1), Err(BondError::TooMuchStake));
     book.advance(u64::MAX);
     assert_eq!(book.slash(&double(1, 0), u64::MAX), Ok(u64::MAX / 20));
-    assert_eq!(size_of::<BondSlot>(), 80);
+    assert!(size_of::<BondSlot>() <= 80); // less where words of 64 bits are aligned to 4 bytes
 }
 
 proptest! {

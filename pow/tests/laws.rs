@@ -47,14 +47,15 @@ fn sizes_are_as_documented() {
     assert!(size_of::<HeaderMiner<'_>>() <= 480, "{}", size_of::<HeaderMiner<'_>>());
     assert_eq!(size_of::<Target>(), 32);
     assert_eq!(size_of::<CompactTarget>(), 4);
-    assert_eq!([size_of::<Retarget>(), size_of::<Asert>(), size_of::<Lwma>()], [16, 32, 12]);
+    assert_eq!((size_of::<Retarget>(), size_of::<Lwma>()), (16, 12));
+    // Less where words of 64 bits are aligned to 4 bytes.
+    assert!(size_of::<Asert>() <= 32 && size_of::<HeaderInfo>() <= 24);
     assert!(
         size_of::<Recent<[HeaderInfo; 0]>>() <= 112,
         "{}",
         size_of::<Recent<[HeaderInfo; 0]>>()
     );
-    assert_eq!(size_of::<HeaderInfo>(), 24);
-    assert_eq!((size_of::<Ratio>(), size_of::<Stamp<'_>>()), (64, 104));
+    assert!(size_of::<Ratio>() == 64 && size_of::<Stamp<'_>>() <= 104);
     let chain = size_of::<HeaderChain<Retarget, [HeaderInfo; 0]>>();
     assert!(chain <= 344, "{chain}");
     assert_eq!((size_of::<Header>(), size_of::<HeaderId>()), (80, 32));
