@@ -38,7 +38,8 @@ fn slots_and_machines_are_as_large_as_documented() {
             missing.push(row);
         }
     }
-    assert!(missing.is_empty(), "the README lacks the rows {missing:#?}");
+    let is_wide = cfg!(target_pointer_width = "64"); // on 32 bits they are smaller
+    assert!(missing.is_empty() || !is_wide, "the README lacks the rows {missing:#?}");
     assert!(
         [size_of::<Leaf>(), size_of::<Peer>(), size_of::<Ultrapeer>()]
             .iter()
