@@ -43,7 +43,7 @@ pub(crate) enum Kind {
     Named,
     /// It has answered.
     Witness,
-    /// It has answered, and stands in the successor list behind the first entry, or did when it answered.
+    /// It has answered, and was the successor, or stood in the successor list behind it, when it did.
     Backup,
     /// It has answered, and was taken for dead later because of its silence.
     Lost,
@@ -65,6 +65,14 @@ impl<I, A> ContactSlot<I, A> {
             Kind::Seed => self.failures > 0,
         }
     }
+
+    /// Returns whether it holds the peer at an address.
+    fn is_at(&self, address: &A) -> bool
+    where
+        A: PartialEq,
+    {
+        self.kind != Kind::Empty && self.peer.address == *address
+    }
 }
 
 /// Remembers a peer. A peer that has never answered takes free slots only, and few of them. In a full table a lost
@@ -77,10 +85,7 @@ pub(crate) fn remember<I: Identifier, A: Address>(
     kind: Kind,
     rng: &mut Rng,
 ) {
-    let known = |slot: &&mut ContactSlot<I, A>| {
-        slot.kind != Kind::Empty && slot.peer.address == peer.address
-    };
-    if let Some(slot) = slots.iter_mut().find(known) {
+    if let Some(slot) = slots.iter_mut().find(|slot| slot.is_at(&peer.address)) {
         let answered = matches!(slot.kind, Kind::Witness | Kind::Backup);
         slot.kind = match kind {
             Kind::Named if answered => Kind::Lost,           // silent now
@@ -99,21 +104,22 @@ pub(crate) fn remember<I: Identifier, A: Address>(
     }
 }
 
-/// Keeps an entry of the successor list that has answered. Backups take a quarter of the slots. In place of one of them, chosen
-/// at random, another one that has answered is kept: the other peers remain a sample of the whole ring.
+/// Keeps a former successor, or an entry of the successor list, that has answered. Backups take a quarter of the slots. In
+/// place of one of them, chosen at random, another one that has answered is kept: the other peers remain a sample of the
+/// whole ring.
 pub(crate) fn keep_backup<I: Identifier, A: Address>(
     slots: &mut [ContactSlot<I, A>],
     peer: Peer<I, A>,
     rng: &mut Rng,
 ) {
-    let is_peer =
-        |slot: &ContactSlot<I, A>| slot.kind != Kind::Empty && slot.peer.address == peer.address;
     let room = slots.len() / BACKUP_SHARE;
-    let known = slots.iter().find(|slot| is_peer(slot)).map(|slot| slot.kind);
+    let known = slots.iter().find(|slot| slot.is_at(&peer.address)).map(|slot| slot.kind);
     if room == 0 || known == Some(Kind::Seed) {
         return remember(slots, peer, Kind::Witness, rng);
     }
-    let other = |slot: &&mut ContactSlot<I, A>| slot.kind == Kind::Backup && !is_peer(slot);
+    let other = |slot: &&mut ContactSlot<I, A>| {
+        slot.kind == Kind::Backup && slot.peer.address != peer.address
+    };
     let others = slots.iter_mut().filter(other).count();
     if others >= room {
         let turn = rng.below(u64::try_from(others).unwrap_or(1));
@@ -138,15 +144,15 @@ pub(crate) fn nearest_backup<I: Identifier, A: Address>(
     others.min_by_key(|peer| me.id.distance(peer.id))
 }
 
-/// Returns the seed whose turn it is after the one at `address`; `None` if there is no other one.
+/// Returns the seed whose turn it is after the one at `address`; `None` if there is no other.
 pub(crate) fn next_seed<I: Identifier, A: Address>(
     slots: &[ContactSlot<I, A>],
     address: A,
 ) -> Option<Peer<I, A>> {
     let at = slots.iter().position(|slot| slot.peer.address == address).unwrap_or(0);
-    let turns = slots.iter().cycle().skip(at).take(slots.len());
+    let mut turns = slots.iter().cycle().skip(at).take(slots.len());
     let other = |slot: &&ContactSlot<I, A>| slot.kind == Kind::Seed && slot.peer.address != address;
-    turns.into_iter().find(other).map(|slot| slot.peer)
+    turns.find(other).map(|slot| slot.peer)
 }
 
 /// Returns the position of the slot for a new peer of this kind.

@@ -114,7 +114,7 @@ fn a_full_set_of_slots_hides_no_later_round() {
     assert_eq!(engine.round_state().round, Some(100));
 }
 
-/// After the last round that can be written there is none: its timeouts end nothing.
+/// No round follows the one with the highest number: its timeouts start no other.
 #[test]
 fn the_last_round_has_no_next() {
     let mut engine = engine(1);

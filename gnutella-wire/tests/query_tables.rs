@@ -19,7 +19,7 @@ fn tables_are_equal_by_their_slots() {
     assert_ne!(some, table(10, &["hey"]));
     assert_ne!(some, table(11, &["hey", "jude"]));
     assert_ne!(table(10, &[]), table(11, &[]), "of another size");
-    // Tables of two and of four slots have bits that are none.
+    // Tables of two and of four slots leave bits of their byte unused.
     for bits in [1, 2] {
         let full = QueryTable::new(bits, vec![0; 1]).unwrap();
         let mut same = full.clone();
