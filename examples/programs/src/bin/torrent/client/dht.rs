@@ -12,7 +12,7 @@ use bittorrent_pieces::peer_book::PeerSource;
 use examples::warning;
 
 use super::args::Share;
-use super::net::{Found, Mailbox};
+use super::mailbox::{Found, Mailbox};
 
 /// How often the peers of a torrent are looked for again, and how often at most.
 const AGAIN: Duration = Duration::from_secs(300);

@@ -12,7 +12,8 @@ use examples::random::random;
 
 use super::args::Share;
 use super::dht::Dht;
-use super::net::{Found, Net};
+use super::mailbox::Found;
+use super::net::Net;
 use super::trackers::Trackers;
 
 /// Connections at a time, of all torrents.

@@ -1,6 +1,6 @@
-//! The connections of all torrents, encrypted or not, and what other threads send to their loop.
+//! The connections of all torrents, encrypted or not.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::io;
@@ -8,41 +8,15 @@ use std::io;
 use bittorrent_pieces::encryption::{
     Attempt, EncryptedStream, EncryptionPolicy, Method, ObfuscatedHash,
 };
-use bittorrent_pieces::peer_book::PeerSource;
 use bittorrent_pieces::{ConnId, InfoHash, Side};
 use examples::buffer::Buffer;
 use examples::random::random;
 use examples::report;
 use examples::tcp::{Event, Tcp};
 
+use super::mailbox::{Found, Mailbox, Message};
 use super::utp::{self, Utp, is_utp};
 use super::web::WebPart;
-
-/// Sends what was found to the loop.
-#[derive(Clone)]
-pub struct Mailbox(examples::tcp::Mailbox<Message>);
-
-impl Mailbox {
-    pub fn send(&self, found: Found) {
-        self.0.send(Message::Found(found));
-    }
-
-    pub fn send_web(&self, part: WebPart) {
-        self.0.send(Message::Web(part));
-    }
-}
-
-/// What other threads send to the loop.
-enum Message {
-    Found(Found),
-    /// A part of a response of a web seed.
-    Web(WebPart),
-    /// A datagram of uTP.
-    Datagram {
-        from: SocketAddr,
-        bytes: Vec<u8>,
-    },
-}
 
 /// How long a peer that we dialled may take to agree on encryption.
 const AGREEMENT: Duration = Duration::from_secs(8);
@@ -50,17 +24,6 @@ const AGREEMENT: Duration = Duration::from_secs(8);
 const UNREAD: usize = 256 << 10;
 /// Of how many peers it is remembered which attempt comes next.
 const REMEMBERED: usize = 1_000;
-
-/// Addresses of peers, and where they were found.
-#[derive(Debug)]
-pub struct Found {
-    pub torrent: InfoHash,
-    pub source: String,
-    pub kind: PeerSource,
-    pub peers: Vec<SocketAddr>,
-    /// Our own address, as the source sees it.
-    pub external: Option<IpAddr>,
-}
 
 /// What happened during a turn.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use bittorrent_pieces::web_seed::{
 use bittorrent_pieces::{ConnId, Geometry, Metainfo, PeerId};
 use examples::random::random;
 
-use super::net::Mailbox;
+use super::mailbox::Mailbox;
 use super::storage::text;
 
 /// Connections to web seeds have numbers from here on, below those over uTP.

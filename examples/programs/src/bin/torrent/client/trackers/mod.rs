@@ -18,7 +18,7 @@ use bittorrent_pieces::tracker::http::RetryIn;
 use bittorrent_pieces::tracker::{Announce, AnnounceEvent, TierSlot, TrackerOrder};
 use examples::random::random;
 
-use super::net::{Found, Mailbox};
+use super::mailbox::{Found, Mailbox};
 use super::storage::printable;
 
 /// How long a tracker over HTTP may take to answer.
