@@ -87,6 +87,12 @@ impl<B: AsRef<[u8]>> Bitfield<B> {
         piece.0 < self.bits && byte.is_some_and(|byte| byte & mask(piece) != 0)
     }
 
+    /// Returns the bit of a piece that exists, 0 or 1, without a branch.
+    pub(crate) fn bit(&self, piece: PieceIndex) -> u32 {
+        let byte = self.bytes.as_ref().get(slot(piece.0 / 8)).copied().unwrap_or(0);
+        u32::from(byte.wrapping_shr(!piece.0 & 7) & 1)
+    }
+
     /// Returns how many bits are set.
     #[must_use]
     pub fn count_ones(&self) -> u32 {

@@ -190,9 +190,9 @@ impl<'a> Geometry<'a> {
         (len > 0).then_some(Block { piece, begin, len })
     }
 
-    /// Writes the blocks with the first `len` bytes of a piece, as many as there is room for; returns how many.
-    pub(crate) fn write_blocks(&self, piece: PieceIndex, len: u32, out: &mut [Block]) -> usize {
-        let end = self.piece_len(piece);
+    /// Writes the blocks of a piece of `end` bytes in which its first `len` bytes lie, as many as there is room for; returns
+    /// how many.
+    pub(crate) fn write_blocks(piece: PieceIndex, end: u32, len: u32, out: &mut [Block]) -> usize {
         let blocks = slot(len.min(end).div_ceil(BLOCK_LEN)).min(out.len());
         let out = out.get_mut(..blocks).unwrap_or_default();
         let mut begin = 0_u32;

@@ -220,6 +220,23 @@ fn utf8_keys_win_over_other_encodings() {
 }
 
 #[test]
+fn a_path_in_utf8_wins_in_any_order_unless_it_is_empty() {
+    let path_of = |keys: &str| {
+        let file = format!(
+            "d4:infod5:filesld6:lengthi0e{keys}ee4:name1:n12:piece lengthi16384e6:pieces0:ee"
+        );
+        paths(file.as_bytes(), PathPolicy::REFUSE)
+    };
+    let new = Ok(vec!["n/new".to_owned()]);
+    assert_eq!(path_of("4:pathl3:olde10:path.utf-8l3:newe"), new);
+    assert_eq!(path_of("10:path.utf-8l3:newe4:pathl3:olde"), new);
+    assert_eq!(path_of("10:path.utf-8l3:newe"), new);
+    assert_eq!(path_of("4:pathl3:newe10:path.utf-8le"), new);
+    assert_eq!(path_of("10:path.utf-8le4:pathl3:newe"), new);
+    assert_eq!(path_of("4:pathl3:newe10:path.utf-83:old"), new);
+}
+
+#[test]
 fn padding_files_need_no_path_and_get_none() {
     let file = b"d4:infod5:filesld4:attr1:p6:lengthi0eed4:attr1:p6:lengthi0e4:pathl1:aee\
         d6:lengthi0e4:pathl1:aeee4:name1:n12:piece lengthi16384e6:pieces0:ee";

@@ -51,9 +51,8 @@ const FEW_LEVELS: usize = 8;
 #[derive(Clone, Copy)]
 struct Level {
     dict: bool,
-    value_next: bool, // in a dictionary: a key was read
-    body: usize,      // where the first key of a dictionary begins
-    greatest: usize,  // where the greatest of its keys so far begins, or 0
+    body: usize,     // where the first key of a dictionary begins
+    greatest: usize, // where the greatest of its keys so far begins, or 0
 }
 
 /// Does what [`skip_checked`] does for limits of at most 8 levels, in a tenth of its stack.
@@ -83,53 +82,50 @@ fn skip_within<const N: usize>(
     mode: Mode,
     limits: Limits,
 ) -> Result<Option<&[u8]>, BencodeError> {
-    const CLOSED: Level = Level { dict: false, value_next: false, body: 0, greatest: 0 };
+    const CLOSED: Level = Level { dict: false, body: 0, greatest: 0 };
     let mut levels = [CLOSED; N];
     let mut depth = 0_usize;
-    let mut items = 0_u32;
-    let mut unordered = 0_u32;
+    let mut count = Count { items: 0, unordered: 0, mode, limits };
     let mut tokens = Tokens::new(bytes);
     loop {
         let before = tokens.rest();
-        let token = tokens.pull()?;
+        let mut token = tokens.pull()?;
         let level = depth.checked_sub(1).and_then(|top| levels.get_mut(top));
         if token == Token::End {
-            match level {
-                None => return Err(BencodeError::Byte(b'e')),
-                Some(level) if level.value_next => return Err(BencodeError::NoValue),
-                Some(_) => depth = depth.saturating_sub(1),
-            }
+            depth = depth.checked_sub(1).ok_or(BencodeError::Byte(b'e'))?;
         } else {
-            items = items.saturating_add(1);
-            if items > limits.items {
-                return Err(BencodeError::Items(limits.items));
-            }
+            count.add(1)?;
             if let Some(level) = level.filter(|level| level.dict) {
-                if !level.value_next {
-                    let Token::Bytes(key) = token else { return Err(BencodeError::Key) };
-                    let start = bytes.len().wrapping_sub(before.len());
-                    level.key(bytes, start, key, mode, &mut unordered, limits.unordered)?;
-                    continue;
+                let Token::Bytes(key) = token else { return Err(BencodeError::Key) };
+                let start = bytes.len().wrapping_sub(before.len());
+                level.key(bytes, start, key, &mut count)?;
+                token = tokens.pull()?;
+                if token == Token::End {
+                    return Err(BencodeError::NoValue);
                 }
-                level.value_next = false;
+                count.add(1)?;
             }
             if matches!(token, Token::List | Token::Dict) {
                 if depth >= usize::from(limits.depth.min(MAX_DEPTH)) {
                     return Err(BencodeError::Depth(limits.depth));
                 }
-                let Some(level) = levels.get_mut(depth) else { return Ok(None) };
+                let mut inner = tokens.rest();
+                let body = bytes.len().wrapping_sub(inner.len());
                 let dict = token == Token::Dict;
-                let body = bytes.len().wrapping_sub(tokens.rest().len());
-                *level = Level { dict, body, ..CLOSED };
-                depth = depth.saturating_add(1);
                 if !dict {
-                    let (count, rest) = short_strings(tokens.rest());
-                    items = items.saturating_add(count);
-                    tokens = Tokens::new(rest);
-                    if items > limits.items {
-                        return Err(BencodeError::Items(limits.items));
-                    }
+                    let (strings, rest) = short_strings(inner);
+                    count.add(strings)?;
+                    inner = rest;
                 }
+                // Most lists end here. They need no level.
+                if let Some(rest) = inner.strip_prefix(b"e") {
+                    inner = rest;
+                } else {
+                    let Some(level) = levels.get_mut(depth) else { return Ok(None) };
+                    *level = Level { dict, body, ..CLOSED };
+                    depth = depth.saturating_add(1);
+                }
+                tokens = Tokens::new(inner);
             }
         }
         if depth == 0 {
@@ -138,35 +134,64 @@ fn skip_within<const N: usize>(
     }
 }
 
+/// What has been counted of a value, and how much may be.
+struct Count {
+    items: u32,
+    unordered: u32,
+    mode: Mode,
+    limits: Limits,
+}
+
+impl Count {
+    fn add(&mut self, items: u32) -> Result<(), BencodeError> {
+        self.items = self.items.saturating_add(items);
+        if self.items > self.limits.items {
+            return Err(BencodeError::Items(self.limits.items));
+        }
+        Ok(())
+    }
+
+    /// Checks a key out of order after the keys and values of its dictionary.
+    #[cold]
+    fn unordered(&mut self, entries: &[u8], key: &[u8]) -> Result<(), BencodeError> {
+        if self.mode == Mode::Strict {
+            return Err(BencodeError::Order);
+        }
+        self.unordered = self.unordered.saturating_add(1);
+        if self.unordered > self.limits.unordered {
+            return Err(BencodeError::Unordered(self.limits.unordered));
+        }
+        if occurs(entries, key) {
+            return Err(BencodeError::Duplicate);
+        }
+        Ok(())
+    }
+}
+
 impl Level {
     /// Checks a key of a dictionary, which begins at `start`.
+    #[inline]
     fn key(
         &mut self,
         bytes: &[u8],
         start: usize,
         key: &[u8],
-        mode: Mode,
-        unordered: &mut u32,
-        most: u32,
+        count: &mut Count,
     ) -> Result<(), BencodeError> {
-        self.value_next = true;
         let greatest = bytes.get(self.greatest..).filter(|_| self.greatest > 0);
-        let order = greatest.map_or(Ordering::Greater, |bytes| key.cmp(split_string(bytes).0));
+        let order = greatest.map_or(Ordering::Greater, |bytes| {
+            let greatest = split_string(bytes).0;
+            // Most keys differ in their first byte, for which no function need be called.
+            key.first().cmp(&greatest.first()).then_with(|| key.cmp(greatest))
+        });
         match order {
-            Ordering::Greater => self.greatest = start,
-            Ordering::Equal => return Err(BencodeError::Duplicate),
-            Ordering::Less if mode == Mode::Strict => return Err(BencodeError::Order),
-            Ordering::Less => {
-                *unordered = unordered.saturating_add(1);
-                if *unordered > most {
-                    return Err(BencodeError::Unordered(most));
-                }
-                if occurs(bytes.get(self.body..start).unwrap_or_default(), key) {
-                    return Err(BencodeError::Duplicate);
-                }
+            Ordering::Greater => {
+                self.greatest = start;
+                Ok(())
             }
+            Ordering::Equal => Err(BencodeError::Duplicate),
+            Ordering::Less => count.unordered(bytes.get(self.body..start).unwrap_or_default(), key),
         }
-        Ok(())
     }
 }
 
@@ -183,16 +208,21 @@ fn occurs(entries: &[u8], key: &[u8]) -> bool {
 }
 
 /// Returns the bytes after a value that was checked before.
+#[inline]
 pub(super) fn skip(bytes: &[u8]) -> &[u8] {
+    match bytes {
+        [b'0'..=b'9', ..] => split_string(bytes).1,
+        _ => skip_nested(bytes),
+    }
+}
+
+fn skip_nested(bytes: &[u8]) -> &[u8] {
     let mut rest = bytes;
     let mut depth = 0_usize;
     loop {
         rest = match rest {
             [b'0'..=b'9', ..] => split_string(rest).1,
-            [b'i', int @ ..] => int.iter().position(|byte| *byte == b'e').map_or(&[], |end| {
-                let (_, rest) = int.split_at_checked(end.saturating_add(1)).unwrap_or_default();
-                rest
-            }),
+            [b'i', ..] => split_int(rest).map_or(&[], |(_, rest)| rest),
             [b'l', rest @ ..] => {
                 depth = depth.saturating_add(1);
                 short_strings(rest).1
@@ -216,7 +246,7 @@ pub(super) fn skip(bytes: &[u8]) -> &[u8] {
 /// Passes over the strings of less than 100 bytes at the front; returns their number and the rest. Most lists consist of
 /// them: the peers of a message, the names of a path.
 #[inline]
-fn short_strings(bytes: &[u8]) -> (u32, &[u8]) {
+pub(super) fn short_strings(bytes: &[u8]) -> (u32, &[u8]) {
     let mut count = 0_u32;
     let mut rest = bytes;
     loop {
@@ -234,6 +264,23 @@ fn short_strings(bytes: &[u8]) -> (u32, &[u8]) {
         rest = after;
         count = count.saturating_add(1);
     }
+}
+
+/// Splits the integer at the front of bytes that were checked before from the rest; `None` for anything else.
+#[inline]
+pub(super) fn split_int(bytes: &[u8]) -> Option<(i64, &[u8])> {
+    let int = bytes.strip_prefix(b"i")?;
+    let (is_negative, mut rest) = match int {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    let mut value = 0_i64; // it fits: the least one wraps to itself
+    while let [digit @ b'0'..=b'9', tail @ ..] = rest {
+        value = value.wrapping_mul(10).wrapping_add(i64::from(digit & 0x0F));
+        rest = tail;
+    }
+    let value = if is_negative { value.wrapping_neg() } else { value };
+    Some((value, rest.get(1..).unwrap_or_default())) // after the `e`
 }
 
 /// Splits the string at the front of bytes that were checked before from the rest.

@@ -154,24 +154,29 @@ fn int(bytes: &[u8]) -> Result<(Token<'_>, &[u8]), BencodeError> {
 
 /// Reads decimal digits up to `end`; the number is `None` if it is beyond 64 bits.
 fn digits(bytes: &[u8], end: u8) -> Result<(Option<u64>, &[u8]), BencodeError> {
-    let mut value = Some(0_u64);
+    const FITTING: usize = 19; // as many digits never exceed 64 bits
+    let mut value = 0_u64;
     let mut rest = bytes;
-    let mut seen = 0_usize;
-    loop {
-        match rest {
-            [] => return Err(BencodeError::Incomplete { needed: 1 }),
-            [byte, tail @ ..] if *byte == end && seen > 0 => return Ok((value, tail)),
-            [byte, ..] if *byte == end => return Err(BencodeError::NoDigits),
-            [digit @ b'0'..=b'9', tail @ ..] => {
-                if seen == 1 && value == Some(0) {
-                    return Err(BencodeError::LeadingZero);
-                }
-                let digit = u64::from(digit & 0x0F);
-                value = value.and_then(|value| value.checked_mul(10)?.checked_add(digit));
-                rest = tail;
-                seen = seen.saturating_add(1);
-            }
-            [other, ..] => return Err(BencodeError::Byte(*other)),
-        }
+    while let [digit @ b'0'..=b'9', tail @ ..] = rest {
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit & 0x0F));
+        rest = tail;
     }
+    let seen = bytes.len().saturating_sub(rest.len());
+    if seen > 1 && bytes.first() == Some(&b'0') {
+        return Err(BencodeError::LeadingZero);
+    }
+    match rest {
+        [] => Err(BencodeError::Incomplete { needed: 1 }),
+        [byte, ..] if *byte != end => Err(BencodeError::Byte(*byte)),
+        [..] if seen == 0 => Err(BencodeError::NoDigits),
+        [_, tail @ ..] if seen <= FITTING => Ok((Some(value), tail)),
+        [_, tail @ ..] => Ok((checked(bytes, seen), tail)),
+    }
+}
+
+/// Returns the number of `len` digits; `None` if it is beyond 64 bits.
+#[cold]
+fn checked(digits: &[u8], len: usize) -> Option<u64> {
+    let add = |value: u64, digit: &u8| value.checked_mul(10)?.checked_add(u64::from(digit & 0x0F));
+    digits.iter().take(len).try_fold(0, add)
 }

@@ -1,6 +1,6 @@
 //! A checked value, read on demand.
 
-use super::check::{skip, skip_checked, skip_shallow, split_string};
+use super::check::{short_strings, skip, skip_checked, skip_shallow, split_int, split_string};
 use super::{BencodeError, Limits, Mode, Token, Tokens};
 
 /// The bytes of one value, which were checked as a whole.
@@ -73,10 +73,7 @@ impl<'a> Value<'a> {
     /// Returns an integer.
     #[must_use]
     pub fn as_int(&self) -> Option<i64> {
-        match self.token() {
-            Token::Int(value) => Some(value),
-            _ => None,
-        }
+        split_int(self.0).map(|(value, _)| value)
     }
 
     /// Returns a byte string.
@@ -161,6 +158,22 @@ impl<'a> Items<'a> {
         Some((Value::before(bytes, rest), count, rest))
     }
 
+    /// Splits the value at the front of bytes that were checked before from the rest. Returns it if it is a list with at
+    /// least one element, and whether all of them are strings.
+    #[inline]
+    pub(crate) fn split_strings(bytes: &'a [u8]) -> ((Option<Value<'a>>, bool), &'a [u8]) {
+        let Some(items) = bytes.strip_prefix(b"l") else { return ((None, false), skip(bytes)) };
+        let (_, mut next) = short_strings(items);
+        let mut is_text = true;
+        while !matches!(next, [] | [b'e', ..]) {
+            is_text &= starts_with_digit(next);
+            next = skip(next);
+        }
+        let rest = next.get(1..).unwrap_or_default();
+        let list = (next.len() < items.len()).then(|| Value::before(bytes, rest));
+        ((list, is_text), rest)
+    }
+
     /// Returns the next string if it has six bytes, as most in a list of peers.
     #[cfg(feature = "dht")]
     pub(crate) fn next_six(&mut self) -> Option<&'a [u8; 6]> {
@@ -215,9 +228,28 @@ impl<'a> Entries<'a> {
         Some(key)
     }
 
+    /// Passes over the next key if it is this one, which is given with its length before it.
+    #[inline]
+    pub(crate) fn skip_key(&mut self, key: &[u8]) -> bool {
+        let value = self.0.strip_prefix(key);
+        self.0 = value.unwrap_or(self.0);
+        value.is_some()
+    }
+
     /// Returns the value of the key that came last.
     pub(crate) fn pull_value(&mut self) -> Value<'a> {
         self.pull_with(Value::split_first)
+    }
+
+    /// Returns the integer that is the value of the key that came last. Anything else is passed over.
+    #[inline]
+    pub(crate) fn pull_int(&mut self) -> Option<i64> {
+        let (value, rest) = match split_int(self.0) {
+            Some((value, rest)) => (Some(value), rest),
+            None => (None, skip(self.0)),
+        };
+        self.0 = rest;
+        value
     }
 
     /// Reads the value of the key that came last by a function that returns the rest too.

@@ -70,62 +70,66 @@ impl<'a> InfoFields<'a> {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct FileFields<'a> {
     pub(super) attributes: &'a [u8],
-    pub(super) length: Option<Value<'a>>,
-    path: Option<Path<'a>>,
-    path_utf8: Option<Path<'a>>,
-}
-
-/// A list with at least one element.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Path<'a> {
-    pub(super) value: Value<'a>,
-    /// All elements are strings.
+    pub(super) length: Option<i64>,
+    /// A list with at least one element: `path.utf-8`, which some programs write beside a `path` in another encoding, or
+    /// `path`.
+    pub(super) path: Option<Value<'a>>,
+    /// All elements of the path are strings.
     pub(super) is_text: bool,
 }
 
 impl<'a> FileFields<'a> {
-    /// Reads the dictionary at the front of checked bytes; returns it and the rest too. Anything else has no fields.
-    pub(super) fn split_first(bytes: &'a [u8]) -> (Self, Value<'a>, &'a [u8]) {
-        let mut fields = Self::default();
+    /// Reads the dictionary at the front of checked bytes; returns the rest. Anything else has no fields.
+    pub(super) fn read(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let Some(mut entries) = Entries::at_front(bytes) else {
-            let (value, rest) = Value::split_first(bytes);
-            return (fields, value, rest);
+            return Value::split_first(bytes).1;
         };
-        while let Some(key) = entries.pull_key() {
+        let mut has_utf8 = false;
+        while let Some(key) = Key::pull(&mut entries) {
             match key {
-                b"length" => fields.length = Some(entries.pull_value()),
-                b"path" => fields.path = entries.pull_with(Path::split_first),
-                b"path.utf-8" => fields.path_utf8 = entries.pull_with(Path::split_first),
-                b"attr" => {
-                    fields.attributes = entries.pull_value().as_bytes().unwrap_or_default();
+                Key::Length => self.length = entries.pull_int(),
+                Key::Path | Key::PathUtf8 => {
+                    let (path, is_text) = entries.pull_with(Items::split_strings);
+                    let is_utf8 = key == Key::PathUtf8;
+                    if path.is_some() && (is_utf8 || !has_utf8) {
+                        (self.path, self.is_text, has_utf8) = (path, is_text, is_utf8);
+                    }
                 }
-                _ => _ = entries.pull_value(),
+                Key::Attributes => {
+                    self.attributes = entries.pull_value().as_bytes().unwrap_or_default();
+                }
+                Key::Other => _ = entries.pull_value(),
             }
         }
-        let rest = entries.after();
-        (fields, Value::before(bytes, rest), rest)
-    }
-
-    /// Returns `path.utf-8`, which some programs write beside a `path` in another encoding, or `path`.
-    pub(super) fn path(&self) -> Option<Path<'a>> {
-        self.path_utf8.or(self.path)
+        entries.after()
     }
 }
 
-impl<'a> Path<'a> {
-    /// Reads the list at the front of checked bytes; returns the rest too.
-    fn split_first(bytes: &'a [u8]) -> (Option<Self>, &'a [u8]) {
-        let mut is_text = true;
-        let walked = Items::walk(bytes, |element| {
-            let (element, rest) = Value::split_first(element);
-            is_text &= element.is_bytes();
-            rest
-        });
-        match walked {
-            Some((_, 0, rest)) => (None, rest),
-            Some((value, _, rest)) => (Some(Self { value, is_text }), rest),
-            None => (None, Value::split_first(bytes).1),
+/// A key of a file of version 1.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Key {
+    Attributes,
+    Length,
+    Path,
+    PathUtf8,
+    Other,
+}
+
+impl Key {
+    /// Reads the next key.
+    fn pull(entries: &mut Entries<'_>) -> Option<Self> {
+        // Every file has these two. The processor need not wait for their lengths to know where the values begin.
+        if entries.skip_key(b"6:length") {
+            return Some(Self::Length);
         }
+        if entries.skip_key(b"4:path") {
+            return Some(Self::Path);
+        }
+        Some(match entries.pull_key()? {
+            b"attr" => Self::Attributes,
+            b"path.utf-8" => Self::PathUtf8,
+            _ => Self::Other,
+        })
     }
 }
 
@@ -133,7 +137,8 @@ impl<'a> Path<'a> {
 fn split_list(bytes: &[u8]) -> (FileList<'_>, &[u8]) {
     let mut total = Ok(0);
     let walked = Items::walk(bytes, |file| {
-        let (fields, _, rest) = FileFields::split_first(file);
+        let mut fields = FileFields::default();
+        let rest = fields.read(file);
         total = total.and_then(|total| checked_len(&fields, total));
         rest
     });
@@ -149,9 +154,8 @@ fn split_list(bytes: &[u8]) -> (FileList<'_>, &[u8]) {
 
 /// Checks a file; returns the length of the content up to its end.
 fn checked_len(fields: &FileFields<'_>, before: u64) -> Result<u64, MetainfoError> {
-    let path = fields.path();
-    let named = path.is_some() || fields.attributes.contains(&b'p');
-    if !named || path.is_some_and(|path| !path.is_text) {
+    let is_named = fields.path.map_or(fields.attributes.contains(&b'p'), |_| fields.is_text);
+    if !is_named {
         return Err(MetainfoError::Key("path"));
     }
     let link = is_symlink(fields.attributes);
@@ -160,8 +164,8 @@ fn checked_len(fields: &FileFields<'_>, before: u64) -> Result<u64, MetainfoErro
 }
 
 /// Returns the length of a file in bytes, which is required.
-pub(super) fn length_of(length: Option<Value<'_>>) -> Result<u64, MetainfoError> {
-    let len = length.and_then(|length| length.as_int()).ok_or(MetainfoError::Key("length"))?;
+pub(super) fn length_of(length: Option<i64>) -> Result<u64, MetainfoError> {
+    let len = length.ok_or(MetainfoError::Key("length"))?;
     u64::try_from(len).map_err(|_| MetainfoError::Length(len))
 }
 

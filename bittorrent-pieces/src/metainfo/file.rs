@@ -192,41 +192,47 @@ impl<'a> Files<'a> {
     }
 }
 
+impl<'a> Files<'a> {
+    fn next_of_tree(&mut self) -> Option<File<'a>> {
+        let (walk, single, piece_len) = self.tree.as_mut()?;
+        let file = walk.next()?;
+        let len = file.len();
+        let start = if len > 0 { tree::start_of(self.offset, *piece_len)? } else { self.offset };
+        self.offset = start.saturating_add(len);
+        let depth = if *single { 0 } else { file.depth };
+        Some(File {
+            offset: start,
+            len,
+            name: self.name,
+            path: Elements { name: None, rest: Rest::Names(walk.names, depth, 0) },
+            attributes: file.attributes,
+            properties: file.properties,
+        })
+    }
+}
+
 impl<'a> Iterator for Files<'a> {
     type Item = File<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<File<'a>> {
-        if let Some((walk, single, piece_len)) = &mut self.tree {
-            let file = walk.next()?;
-            let len = file.len();
-            let start =
-                if len > 0 { tree::start_of(self.offset, *piece_len)? } else { self.offset };
-            self.offset = start.saturating_add(len);
-            let depth = if *single { 0 } else { file.depth };
-            let path = Elements { name: None, rest: Rest::Names(walk.names, depth, 0) };
-            let properties = file.properties;
-            let attributes = file.attributes;
-            return Some(File {
-                offset: start,
-                len,
-                name: self.name,
-                path,
-                attributes,
-                properties,
-            });
+        if self.tree.is_some() {
+            return self.next_of_tree();
         }
         if matches!(self.list, [] | [b'e', ..]) {
             return None;
         }
-        let (fields, file, rest) = FileFields::split_first(self.list);
+        let mut fields = FileFields::default();
+        let rest = fields.read(self.list);
+        let file = Value::before(self.list, rest);
         self.list = if self.single { &[] } else { rest };
         let attributes = fields.attributes;
-        let len = fields.length.and_then(|len| len.as_int()).unwrap_or(0);
+        let len = fields.length.unwrap_or(0);
         let len = if is_symlink(attributes) { 0 } else { u64::try_from(len).unwrap_or(0) };
         let offset = self.offset;
         self.offset = offset.saturating_add(len);
         // A dictionary has no items: the path of a single file is its name.
-        let path = fields.path().filter(|_| !self.single).map_or(file, |path| path.value);
+        let path = fields.path.filter(|_| !self.single).unwrap_or(file);
         let path = Elements { name: None, rest: Rest::List(path.items()) };
         Some(File { offset, len, name: self.name, path, attributes, properties: file })
     }
@@ -235,7 +241,7 @@ impl<'a> Iterator for Files<'a> {
 /// Checks `length` or `files` of an info dictionary; returns the length of the content.
 pub(super) fn check_content(info: &InfoFields<'_>) -> Result<u64, MetainfoError> {
     match (info.length, info.files) {
-        (Some(_), None) => length_of(info.length),
+        (Some(len), None) => length_of(len.as_int()),
         (None, Some(files)) => files.total,
         _ => Err(MetainfoError::Content),
     }

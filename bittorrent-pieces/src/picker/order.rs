@@ -81,18 +81,13 @@ impl State {
         loop {
             let entries = self.rarest_list.entries(list);
             let first = entries.get(..most).unwrap_or(entries);
-            let mut rest = first.get(at..).unwrap_or_default().iter();
-            let found = match theirs {
-                PeerPieces::All => rest.next(),
-                PeerPieces::Some(bits) => rest.find(|entry| bits.has(entry.piece)),
-            };
-            let Some(entry) = found.copied() else {
+            let rest = first.get(at..).unwrap_or_default();
+            at = at.saturating_add(first_held(rest, theirs));
+            let Some(entry) = first.get(at).copied() else {
                 self.walked(first.len().saturating_add(moved));
                 let next = entries.get(most).map_or(ceiling, |next| next.key());
                 return Err(next.min(ceiling));
             };
-            let found = first.len().saturating_sub(rest.len()).saturating_sub(1);
-            at = found;
             if entry.key() > ceiling {
                 self.walked(at.saturating_add(moved));
                 return Err(ceiling);
@@ -339,6 +334,7 @@ impl State {
     }
 
     /// The lower, the sooner.
+    #[inline]
     pub(super) fn key(&self, entry: &PieceSlot, lane: u64) -> u32 {
         let sole = self.present.checked_ilog2().filter(|_| self.present.is_power_of_two());
         let priority = match sole.filter(|_| entry.wanted & lane != 0) {
@@ -395,4 +391,20 @@ impl State {
             Weights::Product => key.saturating_add(8),
         }
     }
+}
+
+/// Returns the place of the first entry whose piece the peer has, or the number of entries. It asks for several at once: of
+/// what the peer has, which is in no cache, several lines are fetched at the same time.
+fn first_held(entries: &[RarestSlot], theirs: &PeerPieces<'_>) -> usize {
+    let PeerPieces::Some(bits) = theirs else { return 0 };
+    let (groups, rest) = entries.as_chunks::<4>();
+    for (nth, group) in groups.iter().enumerate() {
+        let held = group.iter().rev().fold(0, |held, entry| held << 1 | bits.bit(entry.piece));
+        if held != 0 {
+            return nth.saturating_mul(4).saturating_add(slot(held.trailing_zeros()));
+        }
+    }
+    let before = entries.len().saturating_sub(rest.len());
+    let found = rest.iter().position(|entry| bits.has(entry.piece));
+    before.saturating_add(found.unwrap_or(rest.len()))
 }

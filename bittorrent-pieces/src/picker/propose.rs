@@ -5,6 +5,7 @@ use super::partial::{Facts, PartialSlot, Phase, row};
 use super::pieces::lane;
 use super::{Order, PeerPieces, Selection, View};
 use crate::block::{Block, PieceIndex};
+use crate::geometry::Geometry;
 use crate::id::ConnId;
 use crate::index::slot;
 
@@ -45,14 +46,17 @@ impl View<'_> {
             return batch.len;
         }
         let picky = selection.whole > 0 || selection.exclusive || selection.reverse;
-        let window = self.window(selection);
-        self.named(conn, theirs, selection, window.map(PieceIndex), &mut batch);
-        self.named(conn, theirs, selection, selection.suggested.iter().copied(), &mut batch);
-        self.opened(conn, theirs, picky, &mut batch);
+        let window = self.window(selection).map(PieceIndex);
+        let named = window.chain(selection.suggested.iter().copied());
+        self.named(conn, theirs, selection, named, &mut batch);
+        let is_any_open = self.state.first(Phase::Open).is_some();
+        if is_any_open {
+            self.opened(conn, theirs, picky, &mut batch);
+        }
         if !batch.is_full() {
             self.missing(theirs, selection, &mut batch);
         }
-        if picky && !selection.exclusive {
+        if is_any_open && picky && !selection.exclusive {
             self.opened(conn, theirs, false, &mut batch);
         }
         batch.len
@@ -237,13 +241,14 @@ impl View<'_> {
     }
 
     fn whole_piece(&mut self, piece: PieceIndex, selection: &Selection<'_>, batch: &mut Batch<'_>) {
-        let content = self.geometry.piece_len(piece).saturating_sub((selection.padding)(piece));
+        let end = self.geometry.piece_len(piece);
+        let content = end.saturating_sub((selection.padding)(piece));
         // There is nothing to request: it is full. It takes the room of no piece whose blocks are in the batch.
         if content == 0 && batch.len == 0 {
             self.open(piece, selection);
         }
         let rest = batch.out.get_mut(batch.len..).unwrap_or_default();
-        let taken = self.geometry.write_blocks(piece, content, rest);
+        let taken = Geometry::write_blocks(piece, end, content, rest);
         batch.len = batch.len.saturating_add(taken);
     }
 

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Crate and bench.
-pub const ALL: [(&str, &str); 18] = [
+pub const ALL: [(&str, &str); 19] = [
     ("bittorrent-pieces", "connections"),
+    ("bittorrent-pieces", "dht"),
     ("bittorrent-pieces", "hashes"),
     ("bittorrent-pieces", "metainfo"),
     ("bittorrent-pieces", "picker"),

@@ -121,6 +121,7 @@ pub struct ValuesIter<'a> {
 impl Iterator for ValuesIter<'_> {
     type Item = SocketAddr;
 
+    #[inline]
     fn next(&mut self) -> Option<SocketAddr> {
         if let Some(list) = &mut self.list {
             if let Some(entry) = list.next_six() {
