@@ -13,14 +13,15 @@ for crate in ${*:-gnutella-wire chord-core bittorrent-pieces ledger-core pow con
     bittorrent-pieces)
         # Of `core`, sorting, `str::split` and `ChunksExact::size_hint`; of heapless, its queue and `collect`.
         exceptions+=(heapless:: core::slice::sort:: core::str::iter:: probe_PeersIter_size_hint)
-        # The check of a signature is inlined.
-        exceptions+=(curve25519_dalek:: ed25519_dalek:: "+bittorrent_pieces::dht::item::Item>::mutable")
+        # Signatures, also where they are inlined.
+        exceptions+=(curve25519_dalek:: ed25519_dalek:: bittorrent_pieces::dht::item::verifies bittorrent_pieces::dht::item::signature)
         exceptions+=(bittorrent_pieces::torrent::extension::ids)
         exceptions+=("+bittorrent_pieces::utp::cursor::ConnMut>::handle" probe_PeerBook_encode)
         exceptions+=("+bittorrent_pieces::picker::state::State>::rebuild_rarest")
         exceptions+=("+bittorrent_pieces::picker::state::State>::sort")
         exceptions+=("+bittorrent_pieces::torrent::cursor::PeerMut>::write_answer")
-        exceptions+=(probe_DhtNode_handle_datagram probe_DhtNode_poll_transmit)
+        exceptions+=("+bittorrent_pieces::dht::node::inner::View>::query" "+bittorrent_pieces::dht::node::inner::View>::ask")
+        exceptions+=("+bittorrent_pieces::dht::node::inner::View>::response")
         ;;
     gnutella-wire)
         # Of `core`, `str::split`.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The deepest stack of every public function on a Cortex-M4, from the assembly of `panic-free.sh`: at most 2 KB, or what
-# `.ci/linked/stack.txt` lists, and a tenth. The list has the bytes of a function, and those without signatures and inflating.
+# `.ci/linked/stack.txt` lists, and a tenth. The list has the bytes of a function, and those without signatures,
+# hashing and inflating.
 # Calls through pointers are not followed.
 # `.ci/nightly.d/stack.sh --bless` lists what is deeper anew.
 set -euo pipefail

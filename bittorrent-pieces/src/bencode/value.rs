@@ -1,6 +1,6 @@
 //! A checked value, read on demand.
 
-use super::check::{short_strings, skip, skip_checked, split_int, split_string};
+use super::check::{short_strings, skip, skip_checked, skip_shallow, split_int, split_string};
 use super::{BencodeError, Limits, Mode, Token, Tokens};
 
 /// The bytes of one value, which were checked as a whole.
@@ -33,6 +33,16 @@ impl<'a> Value<'a> {
         limits: Limits,
     ) -> Result<(Self, &'a [u8]), BencodeError> {
         let rest = skip_checked(bytes, mode, limits)?;
+        Ok((Self::before(bytes, rest), rest))
+    }
+
+    /// Does what [`decode`](Self::decode) does for limits of at most 8 levels, in a tenth of its stack.
+    pub(crate) fn decode_shallow(
+        bytes: &'a [u8],
+        mode: Mode,
+        limits: Limits,
+    ) -> Result<(Self, &'a [u8]), BencodeError> {
+        let rest = skip_shallow(bytes, mode, limits)?;
         Ok((Self::before(bytes, rest), rest))
     }
 

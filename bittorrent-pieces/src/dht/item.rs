@@ -15,8 +15,8 @@ pub const MAX_VALUE_LEN: usize = 1_000;
 pub const MAX_SALT_LEN: usize = 64;
 /// The limits of a value: 6 levels, 512 values and keys.
 const LIMITS: Limits = Limits { depth: 6, items: 512, unordered: 0 };
-/// The maximum length in bytes of what is signed.
-const SIGNED_LEN: usize = 9 + MAX_SALT_LEN + 27 + 3 + MAX_VALUE_LEN;
+/// The maximum length in bytes of what is signed before the value.
+const SIGNED_LEN: usize = 9 + MAX_SALT_LEN + 27 + 3;
 
 /// A value of at most 1,000 bytes that the nodes of the DHT store (BEP 44).
 ///
@@ -114,13 +114,12 @@ impl<'a> Item<'a> {
         seq: i64,
         value: &'a [u8],
     ) -> Result<Self, ItemError> {
-        use ed25519_dalek::{Signer as _, SigningKey};
         check_value(value)?;
         check_salt(salt)?;
         check_seq(seq)?;
-        let key = SigningKey::from_bytes(secret);
-        let signature = key.sign(&signed_bytes(salt, seq, value)).to_bytes();
-        let public_key = key.verifying_key().to_bytes();
+        let mut room = [0; SIGNED_LEN];
+        let head = signed_head(salt, seq, &mut room);
+        let (public_key, signature) = signature(secret, &[head, value]);
         Ok(Self { value, signed: Some(Signed { public_key, signature, seq, salt }) })
     }
 
@@ -133,8 +132,9 @@ impl<'a> Item<'a> {
         check_value(value)?;
         check_salt(signed.salt)?;
         check_seq(signed.seq)?;
-        let bytes = signed_bytes(signed.salt, signed.seq, value);
-        if !verifies(&signed.public_key, &signed.signature, &bytes) {
+        let mut room = [0; SIGNED_LEN];
+        let head = signed_head(signed.salt, signed.seq, &mut room);
+        if !verifies(&signed.public_key, &signed.signature, &[head, value]) {
             return Err(ItemError::Signature);
         }
         Ok(Self { value, signed: Some(signed) })
@@ -202,8 +202,10 @@ fn check_value(value: &[u8]) -> Result<(), ItemError> {
     if value.len() > MAX_VALUE_LEN {
         return Err(ItemError::Value(value.len()));
     }
-    Value::from_bytes(value, Mode::Strict, LIMITS)?;
-    Ok(())
+    match Value::decode_shallow(value, Mode::Strict, LIMITS)? {
+        (_, []) => Ok(()),
+        (_, rest) => Err(BencodeError::Trailing(rest.len()).into()),
+    }
 }
 
 pub(super) fn check_salt(salt: &[u8]) -> Result<(), ItemError> {
@@ -214,11 +216,9 @@ fn check_seq(seq: i64) -> Result<(), ItemError> {
     if seq < 0 { Err(ItemError::Seq(seq)) } else { Ok(()) }
 }
 
-/// Returns what is signed: the salt, unless it is empty, the sequence number and the value. All are within their limits.
-fn signed_bytes(salt: &[u8], seq: i64, value: &[u8]) -> heapless::Vec<u8, SIGNED_LEN> {
-    let mut out = heapless::Vec::new();
-    let _ = out.resize(SIGNED_LEN, 0); // as long as the capacity
-    let mut writer = Writer::new(&mut out);
+/// Writes what is signed before the value: the salt, unless it is empty, and the sequence number, within their limits.
+fn signed_head<'b>(salt: &[u8], seq: i64, room: &'b mut [u8; SIGNED_LEN]) -> &'b [u8] {
+    let mut writer = Writer::new(room);
     if !salt.is_empty() {
         writer.raw(b"4:salt");
         writer.bytes(salt);
@@ -226,21 +226,33 @@ fn signed_bytes(salt: &[u8], seq: i64, value: &[u8]) -> heapless::Vec<u8, SIGNED
     writer.raw(b"3:seq");
     writer.int(seq);
     writer.raw(b"1:v");
-    writer.raw(value);
     let len = writer.finish().unwrap_or(0);
-    out.truncate(len);
-    out
+    room.get(..len).unwrap_or_default()
 }
 
+/// Returns the public key of a secret, and the signature of the concatenated parts. Not inlined: the measurement of the
+/// stack leaves out signatures by the names of functions.
 #[cfg(feature = "ed25519")]
-fn verifies(public_key: &[u8; 32], signature: &[u8; 64], bytes: &[u8]) -> bool {
-    use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
+#[inline(never)]
+fn signature(secret: &[u8; 32], parts: &[&[u8]]) -> ([u8; 32], [u8; 64]) {
+    use ed25519_dalek::SigningKey;
+    use ed25519_dalek::ed25519::signature::MultipartSigner as _;
+    let key = SigningKey::from_bytes(secret);
+    (key.verifying_key().to_bytes(), key.multipart_sign(parts).to_bytes())
+}
+
+/// Returns whether the signature of the concatenated parts verifies. Not inlined, as [`signature`].
+#[cfg(feature = "ed25519")]
+#[inline(never)]
+fn verifies(public_key: &[u8; 32], signature: &[u8; 64], parts: &[&[u8]]) -> bool {
+    use ed25519_dalek::ed25519::signature::MultipartVerifier as _;
+    use ed25519_dalek::{Signature, VerifyingKey};
     // Not `verify_strict`: what other nodes accept is not refused.
     let Ok(key) = VerifyingKey::from_bytes(public_key) else { return false };
-    key.verify(bytes, &Signature::from_bytes(signature)).is_ok()
+    key.multipart_verify(parts, &Signature::from_bytes(signature)).is_ok()
 }
 
 #[cfg(not(feature = "ed25519"))]
-fn verifies(_: &[u8; 32], _: &[u8; 64], _: &[u8]) -> bool {
+fn verifies(_: &[u8; 32], _: &[u8; 64], _: &[&[u8]]) -> bool {
     false
 }

@@ -73,14 +73,25 @@ impl StoredItem {
         Item { value: self.value(), signed }
     }
 
-    fn new(item: &Item<'_>, network: Option<Network>, now: Duration) -> Self {
-        let value = ShortBytes::new(item.value);
-        let key = item.signed.map(|signed| Key {
+    const EMPTY: Self = Self {
+        target: NodeId([0; 20]),
+        key: None,
+        value: ShortBytes::EMPTY,
+        network: None,
+        at: Duration::ZERO,
+    };
+
+    /// Stores an item in place: it is large.
+    fn set(&mut self, target: NodeId, item: &Item<'_>, network: Option<Network>, now: Duration) {
+        self.target = target;
+        self.key = item.signed.map(|signed| Key {
             public: signed.public_key,
             signature: signed.signature,
             seq: signed.seq,
         });
-        Self { target: item.target(), key, value, network, at: now }
+        self.value.set(item.value);
+        self.network = network;
+        self.at = now;
     }
 
     fn is_fresh(&self, now: Duration) -> bool {
@@ -106,12 +117,12 @@ pub(super) fn store(
         check(stored, item, cas)?;
         // An item of ours stays ours, and the first network that put it keeps it in its quota.
         let network = network.and(stored.network);
-        *stored = StoredItem::new(item, network, now);
+        stored.set(target, item, network, now);
         return Ok(());
     }
     let place = place(slots, rng, now, network).ok_or(Refusal::NoRoom)?;
     let slot = slots.get_mut(place).ok_or(Refusal::NoRoom)?;
-    slot.0 = Some(StoredItem::new(item, network, now));
+    slot.0.insert(StoredItem::EMPTY).set(target, item, network, now);
     Ok(())
 }
 
@@ -136,7 +147,7 @@ fn place(
     let mut oldest: Option<(Duration, usize)> = None;
     let mut foreign = 0_u64; // items of others
     for (at, slot) in slots.iter().enumerate() {
-        let Some(stored) = slot.0.filter(|stored| stored.is_fresh(now)) else {
+        let Some(stored) = slot.0.as_ref().filter(|stored| stored.is_fresh(now)) else {
             free = free.or(Some(at));
             continue;
         };
@@ -157,7 +168,7 @@ fn place(
         let others = slots
             .iter()
             .enumerate()
-            .filter(|(_, slot)| slot.0.is_some_and(|stored| stored.network.is_some()));
+            .filter(|(_, slot)| slot.0.as_ref().is_some_and(|stored| stored.network.is_some()));
         others.map(|(at, _)| at).nth(drawn)
     })
 }

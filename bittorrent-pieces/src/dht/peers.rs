@@ -59,7 +59,7 @@ fn place(
     let mut of_network = Oldest::default();
     let mut of_both = Oldest::default();
     for (at, slot) in slots.iter().enumerate() {
-        let Some(peer) = slot.0.filter(|peer| peer.is_fresh(now)) else {
+        let Some(peer) = slot.0.as_ref().filter(|peer| peer.is_fresh(now)) else {
             free = free.or(Some(at));
             continue;
         };
@@ -119,7 +119,7 @@ pub(super) fn of_torrent(
     slots: &[StoredPeerSlot],
     now: Duration,
     torrent: InfoHash,
-) -> impl Iterator<Item = StoredPeer> + Clone {
+) -> impl Iterator<Item = &StoredPeer> + Clone {
     fresh(slots, now).filter(move |peer| peer.torrent == torrent)
 }
 
@@ -127,26 +127,28 @@ pub(super) fn of_torrent(
 pub(super) fn fresh(
     slots: &[StoredPeerSlot],
     now: Duration,
-) -> impl Iterator<Item = StoredPeer> + Clone {
-    slots.iter().filter_map(|slot| slot.0).filter(move |peer| peer.is_fresh(now))
+) -> impl Iterator<Item = &StoredPeer> + Clone {
+    slots.iter().filter_map(|slot| slot.0.as_ref()).filter(move |peer| peer.is_fresh(now))
 }
 
 /// Chooses up to `limit` peers at random, at most `N`: first one of each network, then others.
-pub(super) fn spread<const N: usize>(
-    peers: &mut [SocketAddr],
+pub(super) fn spread<'s, const N: usize>(
+    peers: &mut [&'s SocketAddr],
     limit: usize,
     rng: &mut Rng,
-) -> heapless::Vec<SocketAddr, N> {
+) -> heapless::Vec<&'s SocketAddr, N> {
     for at in (1..peers.len()).rev() {
         let other = random_place(at.saturating_add(1), rng).unwrap_or(at);
-        peers.swap(at, other);
+        if let Ok([first, second]) = peers.get_disjoint_mut([at, other]) {
+            core::mem::swap(first, second);
+        }
     }
     let limit = limit.min(N);
-    let mut chosen = heapless::Vec::<SocketAddr, N>::new();
+    let mut chosen = heapless::Vec::<&SocketAddr, N>::new();
     for distinct in [true, false] {
         for peer in peers.iter() {
             let network = Network::of(peer.ip());
-            let same = |other: &SocketAddr| Network::of(other.ip()) == network;
+            let same = |other: &&SocketAddr| Network::of(other.ip()) == network;
             let fits = if distinct { !chosen.iter().any(same) } else { !chosen.contains(peer) };
             if fits && chosen.len() < limit {
                 let _ = chosen.push(*peer); // there is room

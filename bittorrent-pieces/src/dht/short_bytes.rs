@@ -13,11 +13,17 @@ impl<const N: usize> ShortBytes<N> {
     /// Copies bytes. The caller has checked their number; more than `N` are cut off.
     pub(super) fn new(bytes: &[u8]) -> Self {
         let mut copy = Self::EMPTY;
-        for (to, byte) in copy.bytes.iter_mut().zip(bytes) {
-            *to = *byte;
-            copy.len = copy.len.saturating_add(1);
-        }
+        copy.set(bytes);
         copy
+    }
+
+    /// Does what [`new`](Self::new) does, in place.
+    pub(super) fn set(&mut self, bytes: &[u8]) {
+        *self = Self::EMPTY;
+        for (to, byte) in self.bytes.iter_mut().zip(bytes) {
+            *to = *byte;
+            self.len = self.len.saturating_add(1);
+        }
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::id::ConnId;
 use crate::index::slot;
-use crate::merkle::{MerkleHash, layer_root, pad_hash, piece_height, proof_root};
+use crate::merkle::{MerkleHash, pad_hash, piece_height, proof_root, slice_root};
 use crate::wire::hashes::HashRange;
 
 /// The most hashes in a request, as BEP 52 asks for.
@@ -67,7 +67,7 @@ impl Layer {
         if uncles.len() != slot(range.uncles()) {
             return false;
         }
-        let node = layer_root(run, pad_hash(self.height));
+        let node = slice_root(run, pad_hash(self.height));
         if proof_root(node, u64::from(self.next), uncles) != self.root {
             return false;
         }

@@ -57,7 +57,7 @@ pub(super) fn check_hybrid(
     for old in old {
         let same = new.next().is_some_and(|new| {
             (new.len(), new.offset()) == (old.len(), old.offset())
-                && new.raw_path().eq(old.raw_path())
+                && new.inner_path().eq(old.inner_path())
         });
         if !same {
             return Err(MetainfoError::Hybrid);

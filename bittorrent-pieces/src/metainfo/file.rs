@@ -34,6 +34,31 @@ enum Rest<'a> {
     Names([&'a [u8]; DEPTH], usize, usize), // all, their number, the next
 }
 
+/// The elements of a path below the folder of the torrent, borrowed from its file.
+#[derive(Clone)]
+pub(super) enum InnerPath<'f, 'a> {
+    List(Items<'a>),
+    Names(core::slice::Iter<'f, &'a [u8]>),
+}
+
+impl InnerPath<'_, '_> {
+    /// The path of a file of its own.
+    pub(super) fn empty() -> Self {
+        Self::Names([].iter())
+    }
+}
+
+impl<'a> Iterator for InnerPath<'_, 'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        match self {
+            Self::List(list) => list.next_bytes(),
+            Self::Names(names) => names.next().copied(),
+        }
+    }
+}
+
 /// A run of bytes inside a file.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -73,15 +98,25 @@ impl<'a> File<'a> {
     }
 
     /// Returns the path below the folder of the torrent; that of a single file is empty.
-    pub(super) fn inner_path(&self) -> Elements<'a> {
-        self.path.clone()
+    pub(super) fn inner_path(&self) -> InnerPath<'_, 'a> {
+        match &self.path.rest {
+            Rest::List(list) => InnerPath::List(list.clone()),
+            Rest::Names(names, len, _) => {
+                InnerPath::Names(names.get(..*len).unwrap_or_default().iter())
+            }
+        }
     }
 
     /// Returns the target of a symbolic link as the metainfo file has it (BEP 47).
     #[must_use]
     pub fn symlink(&self) -> Option<Elements<'a>> {
+        Some(Elements { name: None, rest: Rest::List(self.link_target()?) })
+    }
+
+    /// Does what [`symlink`](Self::symlink) does, in a small value.
+    pub(super) fn link_target(&self) -> Option<Items<'a>> {
         let target = self.properties.find(b"symlink path").filter(|_| self.is_symlink())?;
-        Some(Elements { name: None, rest: Rest::List(target.items()) })
+        Some(target.items())
     }
 
     /// Returns whether the file is a symbolic link (BEP 47).
@@ -95,8 +130,9 @@ impl<'a> File<'a> {
     #[must_use]
     pub fn is_padding(&self) -> bool {
         let named = || {
-            let listed = matches!(self.path.rest, Rest::List(_)).then(|| self.path.clone().last());
-            listed.flatten().is_some_and(|name| name.starts_with(PADDING_NAME))
+            let Rest::List(path) = &self.path.rest else { return false };
+            let last = InnerPath::List(path.clone()).last();
+            last.is_some_and(|name| name.starts_with(PADDING_NAME))
         };
         self.attributes.contains(&b'p') || named()
     }
@@ -168,7 +204,7 @@ impl<'a> Files<'a> {
             offset: start,
             len,
             name: self.name,
-            path: Elements { name: None, rest: Rest::Names(file.names, depth, 0) },
+            path: Elements { name: None, rest: Rest::Names(walk.names, depth, 0) },
             attributes: file.attributes,
             properties: file.properties,
         })

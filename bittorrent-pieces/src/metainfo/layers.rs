@@ -1,6 +1,7 @@
 //! The piece layers of a v2 torrent (BEP 52, "piece layers").
 
 use super::error::MetainfoError;
+use super::tree::check_tree;
 use crate::bencode::Value;
 use crate::index::{count, slot};
 use crate::merkle::{MerkleHash, PieceLayer, pad_hash, piece_height, slice_root};
@@ -24,22 +25,26 @@ pub(super) struct LayerIndex<'a> {
 }
 
 impl<'a> LayerIndex<'a> {
-    pub(super) fn new(layers: Value<'a>) -> Self {
-        let stride = layers.entries().count().div_ceil(MARKS).max(1);
-        let mut index = Self { layers, marks: heapless::Vec::new(), count: 0, ordered: true };
+    /// Creates an index without marks.
+    pub(super) const fn new(layers: Value<'a>) -> Self {
+        Self { layers, marks: heapless::Vec::new(), count: 0, ordered: true }
+    }
+
+    /// Reads the entries, in place: the index is large.
+    pub(super) fn fill(&mut self) {
+        let stride = self.layers.entries().count().div_ceil(MARKS).max(1);
         let mut last: &[u8] = &[];
-        let mut entries = layers.entries();
+        let mut entries = self.layers.entries();
         loop {
             let place = count(entries.left());
             let Some((root, _)) = entries.next() else { break };
-            index.ordered &= last < root && root.len() == ROOT && place < u32::MAX;
+            self.ordered &= last < root && root.len() == ROOT && place < u32::MAX;
             last = root;
-            if index.count.is_multiple_of(stride) {
-                let _ = index.marks.push(place); // it fits, by the stride
+            if self.count.is_multiple_of(stride) {
+                let _ = self.marks.push(place); // it fits, by the stride
             }
-            index.count = index.count.saturating_add(1);
+            self.count = self.count.saturating_add(1);
         }
-        index
     }
 
     pub(super) fn find(&self, root: &[u8]) -> Option<PieceLayer<'a>> {
@@ -64,31 +69,49 @@ pub(super) fn find<'a>(layers: Value<'a>, root: &MerkleHash) -> Option<PieceLaye
     PieceLayer::from_bytes(layers.find(root)?.as_bytes()?)
 }
 
-/// Checks that the layer of each file of more than a piece has the right length and leads to its root, and that
-/// there are no other layers.
-pub(super) struct LayerCheck<'a> {
-    index: LayerIndex<'a>,
+/// Checks the tree of files, that each file of more than a piece has a layer of the right length, and that there are no
+/// other layers. `layerless` permits files without a layer. Returns the length of the content.
+#[inline(never)] // the index is large, and not in use while layers are hashed
+pub(super) fn check(
+    layers: Value<'_>,
+    tree: Value<'_>,
+    piece_len: u32,
+    layerless: bool,
+) -> Result<u64, MetainfoError> {
+    let mut index = LayerIndex::new(layers);
+    index.fill();
+    let named = || layers.entries().all(|(root, _)| root.len() == ROOT);
+    if !index.ordered && (index.count > UNSORTED || !named()) {
+        return Err(MetainfoError::Layer); // each search would walk over all
+    }
+    let mut check =
+        LayerCheck { index: &index, piece_len: u64::from(piece_len), layerless, long: 0 };
+    check_tree(tree, piece_len, &mut check)
+}
+
+/// Checks that each layer leads to its root.
+#[inline(never)] // as `check`
+pub(super) fn check_roots(layers: Value<'_>, piece_len: u32) -> Result<(), MetainfoError> {
+    let pad = pad_hash(piece_height(piece_len));
+    for (root, layer) in layers.entries() {
+        let layer = layer.as_bytes().and_then(PieceLayer::from_bytes);
+        let layer = layer.ok_or(MetainfoError::Layer)?;
+        if slice_root(layer.hashes(), pad) != *root {
+            return Err(MetainfoError::Layer);
+        }
+    }
+    Ok(())
+}
+
+/// Looks for the layer of each file of a tree.
+pub(super) struct LayerCheck<'i, 'a> {
+    index: &'i LayerIndex<'a>,
     piece_len: u64,
-    pad: MerkleHash,
     layerless: bool, // files without a layer are permitted
     long: usize,     // files of more than a piece
 }
 
-impl<'a> LayerCheck<'a> {
-    pub(super) fn new(
-        layers: Value<'a>,
-        piece_len: u32,
-        layerless: bool,
-    ) -> Result<Self, MetainfoError> {
-        let index = LayerIndex::new(layers);
-        let named = || layers.entries().all(|(root, _)| root.len() == ROOT);
-        if !index.ordered && (index.count > UNSORTED || !named()) {
-            return Err(MetainfoError::Layer); // each search would walk over all
-        }
-        let pad = pad_hash(piece_height(piece_len));
-        Ok(Self { index, piece_len: u64::from(piece_len), pad, layerless, long: 0 })
-    }
-
+impl LayerCheck<'_, '_> {
     /// Checks the next file of the tree.
     pub(super) fn file(&mut self, len: u64, root: &MerkleHash) -> Result<(), MetainfoError> {
         if len <= self.piece_len {
@@ -102,10 +125,7 @@ impl<'a> LayerCheck<'a> {
         let layer = value.and_then(|value| value.as_bytes()).and_then(PieceLayer::from_bytes);
         let layer = layer.ok_or(MetainfoError::Layer)?;
         let right = u64::try_from(layer.len()) == Ok(len.div_ceil(self.piece_len.max(1)));
-        if right && slice_root(layer.hashes(), self.pad) == *root {
-            return Ok(());
-        }
-        Err(MetainfoError::Layer)
+        if right { Ok(()) } else { Err(MetainfoError::Layer) }
     }
 
     /// Checks that each layer belongs to a file.

@@ -26,7 +26,7 @@ pub use error::MetainfoError;
 use fields::InfoFields;
 pub use file::{Elements, File, Files, Span};
 pub use iter::{Spans, Tier, Tiers, Urls, V2Files};
-use layers::{LayerCheck, LayerIndex};
+use layers::LayerIndex;
 pub use paths::{PathError, PathPolicy, PathSlot, SafeFile, SafePath, SafePaths};
 
 /// A metainfo file ("torrent file"), borrowed from its bytes and checked as a whole.
@@ -150,8 +150,8 @@ impl<'a> Metainfo<'a> {
         let mut total = 0;
         if v2.is_some() {
             let layers = layers.unwrap_or(Value::EMPTY_DICT);
-            let mut check = LayerCheck::new(layers, short, layerless)?;
-            total = tree::check_tree(fields.required_tree()?, short, &mut check)?;
+            total = layers::check(layers, fields.required_tree()?, short, layerless)?;
+            layers::check_roots(layers, short)?;
         }
         if v1 {
             total = file::check_content(&fields)?;
@@ -256,14 +256,19 @@ impl<'a> Metainfo<'a> {
     /// A [`Torrent`](crate::Torrent) of v2 alone takes the files by [`Geometry::of_files`], and the
     /// layers one behind the other by [`PieceHashes::v2`].
     #[must_use]
+    #[inline(never)] // or the caller's frame holds the result twice
     pub fn v2_files(&self) -> V2Files<'a> {
         let tree = self.tree.filter(|_| self.v2.is_some());
-        V2Files {
+        let mut files = V2Files {
             walk: tree.map(tree::Walk::new),
-            layers: self.top.find(b"piece layers").map(LayerIndex::new),
+            layers: None,
             piece_len: self.geometry.full_piece_len(),
             next: 0,
+        };
+        if let Some(layers) = self.top.find(b"piece layers") {
+            files.layers.insert(LayerIndex::new(layers)).fill();
         }
+        files
     }
 
     /// Returns the files, in the order of the content.

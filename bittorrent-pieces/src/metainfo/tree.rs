@@ -11,8 +11,7 @@ pub(super) const DEPTH: usize = 16;
 /// A file of a tree.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TreeFile<'a> {
-    pub(super) names: [&'a [u8]; DEPTH],
-    pub(super) depth: usize, // names in use
+    pub(super) depth: usize, // of its path in the names of the walk
     pub(super) properties: Value<'a>,
     pub(super) attributes: &'a [u8],
     length: Option<i64>,
@@ -20,9 +19,9 @@ pub(super) struct TreeFile<'a> {
 }
 
 impl<'a> TreeFile<'a> {
-    fn new(names: [&'a [u8]; DEPTH], depth: usize, properties: Value<'a>) -> Self {
+    fn new(depth: usize, properties: Value<'a>) -> Self {
         let attributes = &[];
-        let mut file = Self { names, depth, properties, attributes, length: None, root: None };
+        let mut file = Self { depth, properties, attributes, length: None, root: None };
         for (key, value) in properties.entries() {
             match key {
                 b"attr" => file.attributes = value.as_bytes().unwrap_or_default(),
@@ -64,9 +63,9 @@ impl<'a> TreeFile<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct Walk<'a> {
     rest: &'a [u8],
-    names: [&'a [u8]; DEPTH],
-    last: [Option<&'a [u8]>; DEPTH], // of the names of each open folder
-    depth: usize,                    // open folders, the tree itself included
+    /// The path of the last file, and behind it the last name in each open folder; empty before the first.
+    pub(super) names: [&'a [u8]; DEPTH],
+    depth: usize, // open folders, the tree itself included
 }
 
 impl<'a> Walk<'a> {
@@ -74,7 +73,7 @@ impl<'a> Walk<'a> {
         let rest = tree.as_raw().strip_prefix(b"d");
         let depth = usize::from(rest.is_some());
         let rest = rest.unwrap_or_default();
-        Self { rest, names: [&[]; DEPTH], last: [None; DEPTH], depth }
+        Self { rest, names: [&[]; DEPTH], depth }
     }
 
     /// Returns the next file, or an error.
@@ -108,19 +107,18 @@ impl<'a> Walk<'a> {
         };
         self.rest = after;
         self.depth = at;
-        Ok(TreeFile::new(self.names, at, properties))
+        Ok(TreeFile::new(at, properties))
     }
 
     /// Enters a folder or what holds the properties of a file; `None` if it is malformed or out of order.
     fn open(&mut self, at: usize, name: &'a [u8]) -> Option<()> {
         self.rest = self.rest.strip_prefix(b"d")?;
-        let last = self.last.get_mut(at)?;
-        if last.is_some_and(|last| name <= last) {
+        let last = self.names.get_mut(at)?;
+        if name <= *last {
             return None;
         }
-        *last = Some(name);
-        *self.names.get_mut(at)? = name;
-        *self.last.get_mut(self.depth)? = None;
+        *last = name;
+        *self.names.get_mut(self.depth)? = &[];
         self.depth = self.depth.saturating_add(1);
         Some(())
     }
@@ -139,7 +137,7 @@ impl<'a> Iterator for Walk<'a> {
 pub(super) fn check_tree(
     tree: Value<'_>,
     piece_len: u32,
-    layers: &mut LayerCheck<'_>,
+    layers: &mut LayerCheck<'_, '_>,
 ) -> Result<u64, MetainfoError> {
     let mut walk = Walk::new(tree);
     let mut total = 0_u64;
@@ -175,6 +173,6 @@ pub(super) fn start_of(end: u64, piece_len: u32) -> Option<u64> {
 pub(super) fn single<'a>(tree: Value<'a>, name: &[u8]) -> Option<TreeFile<'a>> {
     let mut walk = Walk::new(tree);
     let file = walk.next()?;
-    let alone = walk.next().is_none() && file.depth == 1 && file.names.first() == Some(&name);
-    alone.then_some(file)
+    let named = file.depth == 1 && walk.names.first() == Some(&name);
+    (named && walk.next().is_none()).then_some(file)
 }

@@ -5,7 +5,7 @@ use crate::block::{Block, PieceIndex};
 use crate::geometry::Geometry;
 use crate::hash::{PieceHasher, PieceHashes};
 use crate::index::{count, slot};
-use crate::merkle::{MerkleHash, MerkleHasher};
+use crate::merkle::{MerkleHash, PieceTree};
 
 /// A piece on its way through the hashes: take it from [`Torrent::check`](crate::Torrent::check), feed it
 /// the bytes in order, as many at a time as the caller has time for, and pass it to
@@ -32,7 +32,7 @@ pub struct PieceCheck {
     padding: u32, // bytes, which v2 has not
     at: u32,
     v1: Option<PieceHasher>,
-    v2: Option<(MerkleHasher, u8)>, // and the height of its tree
+    v2: Option<(PieceTree, u8)>, // and the height of its tree
 }
 
 impl PieceCheck {
@@ -41,7 +41,7 @@ impl PieceCheck {
     #[must_use]
     pub fn new(geometry: Geometry<'_>, hashes: PieceHashes<'_>, piece: PieceIndex) -> Self {
         let height = geometry.tree_height(piece);
-        let v2 = hashes.layer().of(piece).map(|_| (MerkleHasher::new(), height));
+        let v2 = hashes.layer().of(piece).map(|_| (PieceTree::default(), height));
         let v1 = hashes.of(piece).map(|_| PieceHasher::new());
         Self { piece, len: geometry.piece_len(piece), padding: 0, at: 0, v1, v2 }
     }
@@ -84,10 +84,10 @@ impl PieceCheck {
             hasher.update(bytes);
         }
         self.at = self.at.saturating_add(count(bytes.len()));
-        if let Some((hasher, _)) = &mut self.v2 {
-            hasher.update_with(bytes, &mut leaf);
+        if let Some((tree, _)) = &mut self.v2 {
+            tree.update_with(bytes, &mut leaf);
             if self.at >= self.len {
-                hasher.close().into_iter().for_each(leaf); // of the last block, which may be short
+                tree.close().into_iter().for_each(leaf); // of the last block, which may be short
             }
         }
     }
@@ -122,8 +122,12 @@ impl PieceCheck {
         }
         if block.begin < self.at {
             self.at = 0;
-            self.v1 = self.v1.as_ref().map(|_| PieceHasher::new());
-            self.v2 = self.v2.as_ref().map(|(_, height)| (MerkleHasher::new(), *height));
+            if let Some(hasher) = &mut self.v1 {
+                *hasher = PieceHasher::new();
+            }
+            if let Some((tree, _)) = &mut self.v2 {
+                *tree = PieceTree::default();
+            }
         }
         if block.begin == self.at && self.at < self.len {
             self.hash_step(data);
@@ -132,15 +136,20 @@ impl PieceCheck {
 
     /// Returns whether the piece is as it should be; `None` if bytes are missing.
     #[must_use]
-    pub fn passed(self, hashes: PieceHashes<'_>) -> Option<bool> {
+    pub fn passed(mut self, hashes: PieceHashes<'_>) -> Option<bool> {
+        self.verdict(hashes)
+    }
+
+    /// Does what [`passed`](Self::passed) does, in place.
+    pub(super) fn verdict(&mut self, hashes: PieceHashes<'_>) -> Option<bool> {
         if self.at < self.len {
             return None;
         }
-        let v1 = self.v1.map(|mut hasher| {
+        let v1 = self.v1.take().map(|mut hasher| {
             Padding::hash(&mut hasher, self.padding);
             hasher.finish()
         });
-        let v2: Option<MerkleHash> = self.v2.map(|(hasher, height)| hasher.finish(height));
+        let v2 = self.v2.as_mut().map(|(tree, height)| tree.root(*height));
         let known = v1.is_some() || v2.is_some();
         let old = hashes.of(self.piece).copied();
         let new = hashes.layer().of(self.piece).copied();

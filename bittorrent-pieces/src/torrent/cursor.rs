@@ -30,9 +30,9 @@ pub(super) struct PeerMut<'p> {
     pub(super) uploads: Queue<'p>,   // the peer's
     pub(super) pieces: &'p mut [u8], // its bitfield
     pub(super) picker: picker::View<'p>,
-    pub(super) content: TorrentContent<'p>,
+    pub(super) content: &'p TorrentContent<'p>,
     pub(super) config: &'p Config,
-    pub(super) root: Option<Root>,
+    pub(super) root: &'p Option<Root>,
     pub(super) swarm: &'p mut Swarm,
     pub(super) ours: Bitfield<&'p [u8]>,
     pub(super) now: Duration,
@@ -66,9 +66,9 @@ impl View<'_> {
                 partials: parts.partials,
                 blocks: parts.blocks,
             },
-            content: parts.content,
+            content: &parts.content,
             config: &self.core.config,
-            root: self.core.root,
+            root: &self.core.root,
             swarm: &mut self.core.swarm,
             ours: Bitfield::trusted(parts.content.geometry.pieces(), ours),
             now: self.core.now,

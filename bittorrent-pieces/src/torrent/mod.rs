@@ -271,11 +271,11 @@ impl<S: TorrentStorage> Torrent<S> {
     pub fn handle_checked(
         &mut self,
         now: Duration,
-        check: PieceCheck,
+        mut check: PieceCheck,
     ) -> Result<Verdict, NotVerifying> {
         let piece = check.piece();
         let hashes = self.storage.parts_ref().content.hashes;
-        let passed = check.passed(hashes).ok_or(NotVerifying(piece))?;
+        let passed = check.verdict(hashes).ok_or(NotVerifying(piece))?;
         self.with(|view| view.hashed(now, piece, passed))
     }
 

@@ -83,8 +83,10 @@ impl View<'_> {
     /// Writes a peer exchange.
     pub(super) fn encode_pex(&self, index: usize, buf: &mut [u8]) -> Result<usize, BufferTooSmall> {
         let id = self.state(index).map_or(0, |state| state.ids.pex);
-        let added = List::of(self.arrived(index));
-        let dropped = List::of(self.departed(index).take(DEPARTED));
+        let mut added = List::default();
+        added.fill(self.arrived(index));
+        let mut dropped = List::default();
+        dropped.fill(self.departed(index).take(DEPARTED));
         let pex = Pex {
             added: CompactPeers::front(Family::V4, &added.v4),
             added_flags: &added.v4_flags,
@@ -107,8 +109,7 @@ struct List {
 }
 
 impl List {
-    fn of(peers: impl Iterator<Item = (SocketAddr, PexFlags)>) -> Self {
-        let mut list = Self::default();
+    fn fill(&mut self, peers: impl Iterator<Item = (SocketAddr, PexFlags)>) {
         let mut bytes = [0; 18]; // the longer form fits
         for (addr, flags) in peers {
             let len = CompactPeers::encode(addr, &mut bytes).unwrap_or(0);
@@ -116,13 +117,12 @@ impl List {
             // What finds no room is left out, with its flags.
             let _ = match Family::of(addr) {
                 Family::V4 => {
-                    list.v4.extend_from_slice(entry).map(|()| list.v4_flags.push(flags.0))
+                    self.v4.extend_from_slice(entry).map(|()| self.v4_flags.push(flags.0))
                 }
                 Family::V6 => {
-                    list.v6.extend_from_slice(entry).map(|()| list.v6_flags.push(flags.0))
+                    self.v6.extend_from_slice(entry).map(|()| self.v6_flags.push(flags.0))
                 }
             };
         }
-        list
     }
 }

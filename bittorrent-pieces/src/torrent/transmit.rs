@@ -7,7 +7,7 @@ use super::handshake::our_reserved;
 use super::holepunch::write_holepunch;
 use super::peer::PeerState;
 use super::queue::{RequestSlot, Step};
-use super::trees::{Trees, answer_hashes};
+use super::trees::answer_hashes;
 use crate::block::{Block, PieceIndex};
 use crate::compact_time::Stamp;
 use crate::error::BufferTooSmall;
@@ -71,6 +71,9 @@ impl View<'_> {
             written = peer.write_update(buf)?;
         }
         if written.is_none() && peer.state.is_open() {
+            written = peer.write_answer(buf)?;
+        }
+        if written.is_none() && peer.state.is_open() {
             written = self.write_periodic(index, buf)?;
         }
         let Some(Written { len, block, metadata }) = written else { return Ok(None) };
@@ -82,6 +85,7 @@ impl View<'_> {
     }
 
     /// Writes a peer exchange or a keepalive.
+    #[inline(never)] // its buffers are not for blocks
     fn write_periodic(&mut self, index: usize, buf: &mut [u8]) -> MaybeWritten {
         let flags = self.state(index).map(|state| state.flags).unwrap_or_default();
         if flags.pex_due() {
@@ -133,6 +137,7 @@ impl PeerMut<'_> {
     }
 
     /// Writes what is sent once and first: handshake, pieces, extended handshake, DHT port.
+    #[inline(never)] // its buffers are not for blocks
     fn write_opening(&mut self, buf: &mut [u8]) -> MaybeWritten {
         let flags = self.state.flags;
         let open = self.state.is_open();
@@ -205,7 +210,8 @@ impl PeerMut<'_> {
         u8::try_from(allowed).ok().filter(|_| few).unwrap_or(0)
     }
 
-    /// Writes what changed, and answers requests.
+    /// Writes what changed, and requests.
+    #[inline(never)] // its buffers are not for answers
     fn write_update(&mut self, buf: &mut [u8]) -> MaybeWritten {
         if let Some(written) = self.write_choke(buf)? {
             return Ok(Some(written));
@@ -219,10 +225,7 @@ impl PeerMut<'_> {
         if let Some(written) = self.write_allowed_fast(buf)? {
             return Ok(Some(written));
         }
-        if let Some(written) = self.write_have(buf)? {
-            return Ok(Some(written));
-        }
-        self.write_answer(buf)
+        self.write_have(buf)
     }
 
     /// Writes whether the peer may request blocks.
@@ -311,6 +314,7 @@ impl PeerMut<'_> {
     }
 
     /// Answers the request that was received first.
+    #[inline(never)] // its buffers are not for other messages
     fn write_answer(&mut self, buf: &mut [u8]) -> MaybeWritten {
         let Some(request) = self.uploads.get(0).filter(|slot| slot.step != Step::Unused) else {
             return Ok(None);
@@ -324,9 +328,8 @@ impl PeerMut<'_> {
                 Written { len, block: None, metadata }
             }
             Step::Hashes => {
-                let trees = Trees { content: self.content, root: self.root };
                 let mut budget = self.state.flags.hash_budget();
-                let len = answer_hashes(&request, trees, &mut budget, buf)?;
+                let len = answer_hashes(&request, self.trees(), &mut budget, buf)?;
                 self.state.flags.set_hash_budget(budget);
                 len.into()
             }

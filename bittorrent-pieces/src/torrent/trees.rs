@@ -19,8 +19,8 @@ const UNCLES: usize = 32;
 /// The trees of a torrent of version 2.
 #[derive(Clone, Copy)]
 pub(super) struct Trees<'t> {
-    pub(super) content: TorrentContent<'t>,
-    pub(super) root: Option<Root>, // of a torrent that was given as one file
+    pub(super) content: &'t TorrentContent<'t>,
+    pub(super) root: &'t Option<Root>, // of a torrent that was given as one file
 }
 
 /// The root of the one file of a v2 torrent.
@@ -51,7 +51,7 @@ impl<'t> Trees<'t> {
     /// content have the same layer.
     pub(super) fn find(&self, root: &MerkleHash) -> Option<u32> {
         match self.root {
-            Some(Root(single)) => (single == *root).then_some(0),
+            Some(Root(single)) => (*single == *root).then_some(0),
             None => {
                 self.content.geometry.files().iter().position(|file| file.root == *root).map(count)
             }
@@ -64,7 +64,7 @@ impl<'t> Trees<'t> {
         let pieces_of =
             |len: u64| usize::try_from(len.div_ceil(u64::from(piece_len).max(1))).unwrap_or(0);
         let (root, first, len) = if let Some(Root(root)) = self.root {
-            (root, 0, self.content.geometry.total())
+            (*root, 0, self.content.geometry.total())
         } else {
             let file = self.content.geometry.files().get(slot(number))?;
             (file.root, file.first.slot(), file.len)
@@ -171,20 +171,10 @@ pub(super) fn answer_hashes(
     let Some(((layer, height), tree, left)) = serves else {
         return HashMessage::Reject(range).encode(buf);
     };
-    // The siblings of the run, then of what is above it, and so on.
+    // The header of the message, then its hashes.
     let start = slot(range.index);
     let length = slot(range.length);
-    let levels = u8::try_from(range.length.ilog2()).unwrap_or(u8::MAX);
-    let mut uncles = heapless::Vec::<MerkleHash, UNCLES>::new();
-    let mut level = height.saturating_add(levels);
-    let mut place = start >> levels;
-    for _ in 0..range.uncles() {
-        let _ = uncles.push(tree.node(level, place ^ 1)); // it fits: `is_proved`
-        level = level.saturating_add(1);
-        place >>= 1;
-    }
-    // The header of the message, then its hashes.
-    let total = length.saturating_add(uncles.len());
+    let total = length.saturating_add(slot(range.uncles()));
     let needed = HashMessage::Request(range).encoded_len().saturating_add(total.saturating_mul(32));
     let room = buf.get_mut(..needed).ok_or(BufferTooSmall { needed })?;
     *budget = left;
@@ -194,10 +184,20 @@ pub(super) fn answer_hashes(
         let len = count(needed.saturating_sub(4));
         *prefix = len.to_be_bytes();
     }
+    let (run, uncles) =
+        body.as_chunks_mut::<32>().0.split_at_mut_checked(length).unwrap_or_default();
     let pad = pad_hash(height);
-    let run = start..start.saturating_add(length);
-    let run = run.map(|at| layer.get(at).copied().unwrap_or(pad));
-    let hashes = run.chain(uncles);
-    body.as_chunks_mut::<32>().0.iter_mut().zip(hashes).for_each(|(to, hash)| *to = hash);
+    for (to, at) in run.iter_mut().zip(start..) {
+        *to = layer.get(at).copied().unwrap_or(pad);
+    }
+    // The siblings of the run, then of what is above it, and so on.
+    let levels = u8::try_from(range.length.ilog2()).unwrap_or(u8::MAX);
+    let mut level = height.saturating_add(levels);
+    let mut place = start >> levels;
+    for uncle in uncles {
+        *uncle = tree.node(level, place ^ 1);
+        level = level.saturating_add(1);
+        place >>= 1;
+    }
     Ok(needed)
 }

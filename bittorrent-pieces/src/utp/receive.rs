@@ -4,7 +4,7 @@ use super::cursor::ConnMut;
 use super::event::{CloseReason, DatagramError};
 use super::packet::{Packet, PacketKind};
 use super::ring;
-use super::slot::{MAX_LEN, Phase, micros};
+use super::slot::{Incoming, MAX_LEN, Phase, micros};
 
 /// How far behind the number of a repeated packet may be.
 const OLD_PACKETS: u16 = 4_096;
@@ -147,11 +147,12 @@ impl ConnMut<'_> {
         if payload.len() > self.room() {
             return;
         }
-        let incoming = &mut self.conn.incoming;
-        let at = ring::advance(incoming.first_byte, incoming.len, self.receive.len());
-        ring::put(self.receive, at, payload);
-        incoming.len = incoming.len.saturating_add(payload.len());
-        self.conn.events.readable |= !payload.is_empty();
+        self.conn.incoming.append(self.receive, payload);
+        self.appended(payload.len());
+    }
+
+    fn appended(&mut self, len: usize) {
+        self.conn.events.readable |= len > 0;
         self.next_expected();
     }
 
@@ -188,10 +189,23 @@ impl ConnMut<'_> {
             }
             let Some(slot) = self.reordered_mut(0) else { return };
             slot.used = false;
-            let slot = *slot;
             let len = usize::from(slot.len);
             self.conn.incoming.held = self.conn.incoming.held.saturating_sub(len);
-            self.append(slot.bytes.get(..len).unwrap_or_default());
+            if len <= self.room() {
+                let slot = self.reorder.get(self.conn.incoming.first_slot);
+                let payload = slot.and_then(|slot| slot.bytes.get(..len)).unwrap_or_default();
+                self.conn.incoming.append(self.receive, payload);
+                self.appended(len);
+            }
         }
+    }
+}
+
+impl Incoming {
+    /// Copies a payload behind the received bytes. There is room.
+    fn append(&mut self, ring: &mut [u8], payload: &[u8]) {
+        let at = ring::advance(self.first_byte, self.len, ring.len());
+        ring::put(ring, at, payload);
+        self.len = self.len.saturating_add(payload.len());
     }
 }

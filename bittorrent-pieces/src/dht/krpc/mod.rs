@@ -128,7 +128,7 @@ impl<'a> Message<'a> {
     ///
     /// [`KrpcError`]
     pub fn decode(bytes: &'a [u8]) -> Result<Self, KrpcError> {
-        let (dict, _) = Value::decode(bytes, Mode::Lenient, LIMITS)?;
+        let (dict, _) = Value::decode_shallow(bytes, Mode::Lenient, LIMITS)?;
         let mut fields = Fields::default();
         let mut entries = dict.entries();
         while let Some(key) = entries.pull_key() {

@@ -20,6 +20,7 @@ const SHARE: usize = 2;
 const AMPLIFICATION: usize = 3;
 
 impl View<'_> {
+    #[inline(never)] // its locals are not for responses
     pub(super) fn query<'a>(
         &mut self,
         now: Duration,
@@ -87,7 +88,7 @@ impl View<'_> {
                 ReplyKind::Pong
             }
             Method::Get { target, seq } => ReplyKind::Item { target, seq },
-            Method::Put(put) => self.put(from, &put),
+            Method::Put(ref put) => self.put(from, put),
             Method::SampleInfohashes { target } => ReplyKind::Samples(target),
             Method::Other { target: None, .. } => {
                 ReplyKind::Error(METHOD_UNKNOWN, "unknown method")

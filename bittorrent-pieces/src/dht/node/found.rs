@@ -27,6 +27,12 @@ impl<'a> FoundPeers<'a> {
         FoundPeersIter { peers: self.0.iter(), seen: heapless::Vec::new() }
     }
 
+    /// Returns the number of these peers.
+    #[inline(never)] // the iterator has 1 KB
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.iter().count()).unwrap_or(u32::MAX)
+    }
+
     /// Returns all that the node sent, several of one network too.
     #[must_use]
     pub const fn all(&self) -> Values<'a> {

@@ -13,7 +13,7 @@ use crate::dht::id::NodeId;
 use crate::dht::items::{self, ItemSlot};
 use crate::dht::lookup::{Lookup, LookupSlot, Purpose};
 use crate::dht::peers::StoredPeerSlot;
-use crate::dht::table::{Contact, RouteSlot, RoutingTable};
+use crate::dht::table::{Contact, RouteSlot, RoutingTable, nearest};
 use crate::dht::tokens::Tokens;
 use crate::error::Full;
 use crate::id::InfoHash;
@@ -218,12 +218,11 @@ impl View<'_> {
 
     /// Starts a lookup with the nearest known nodes.
     pub(super) fn start(&mut self, target: NodeId, purpose: Purpose) -> Option<u32> {
-        let nearest = self.routing_table().nearest(target);
         let slot = self.lookups.iter_mut().find(|slot| slot.0.is_none())?;
         let number = self.core.next_lookup;
         let lookup = slot.0.insert(Lookup::new(number, target, purpose));
         let mut empty = true;
-        for contact in nearest {
+        for contact in nearest(self.routes, target) {
             lookup.add(contact, true);
             empty = false;
         }
@@ -327,15 +326,17 @@ impl View<'_> {
         result
     }
 
-    /// Returns the filters of the seeds and of the other peers of a torrent (BEP 33).
-    pub(super) fn filters(&self, torrent: InfoHash) -> (BloomFilter, BloomFilter) {
-        let mut seeds = BloomFilter::EMPTY;
-        let mut leechers = BloomFilter::EMPTY;
+    /// Adds the seeds and the other peers of a torrent to filters (BEP 33).
+    pub(super) fn filter(
+        &self,
+        torrent: InfoHash,
+        seeds: &mut BloomFilter,
+        leechers: &mut BloomFilter,
+    ) {
         for peer in crate::dht::peers::of_torrent(self.peers, self.core.now, torrent) {
-            let filter = if peer.seed { &mut seeds } else { &mut leechers };
+            let filter = if peer.seed { &mut *seeds } else { &mut *leechers };
             filter.insert(peer.addr.ip());
         }
-        (seeds, leechers)
     }
 }
 

@@ -7,6 +7,7 @@ mod found;
 mod inner;
 mod items;
 mod receive;
+mod reply;
 mod storage;
 mod timers;
 mod transmit;

@@ -26,16 +26,17 @@ impl View<'_> {
         if Family::of(from) != self.core.config.family {
             return Err(DatagramError::Family);
         }
-        let message = Message::decode(bytes)?;
-        match message.body {
-            Body::Query(query) => Ok(self.query(now, from, bytes.len(), &message, &query)),
-            Body::Response(response) => self.response(now, from, &message, &response),
+        let decoded = Message::decode(bytes);
+        let message = decoded.as_ref().map_err(|error| *error)?; // in place: it is large
+        match &message.body {
+            Body::Query(query) => Ok(self.query(now, from, bytes.len(), message, query)),
+            Body::Response(response) => self.response(now, from, message, response),
             Body::Error { code, .. } => {
-                let query = self.take_pending(from, &message)?;
+                let query = self.take_pending(from, message)?;
                 self.core.advance_clock(now);
                 // The node is reachable, but does not provide what was asked for.
                 match query.cause {
-                    Cause::Put(number) => self.refused(number, from, Some(code)),
+                    Cause::Put(number) => self.refused(number, from, Some(*code)),
                     _ => self.fail_lookup(&query),
                 }
                 self.remove_settled();
@@ -44,6 +45,7 @@ impl View<'_> {
         }
     }
 
+    #[inline(never)] // its locals are not for queries
     fn response<'a>(
         &mut self,
         now: Duration,
@@ -66,6 +68,11 @@ impl View<'_> {
             }
             Cause::Own | Cause::Unproven => DhtOutcome::Handled,
         };
+        if let DhtOutcome::Peers { lookup, peers, .. } = &outcome
+            && let Some(lookup) = self.lookup(lookup.0)
+        {
+            lookup.found = lookup.found.saturating_add(peers.count());
+        }
         self.bootstrap();
         self.remove_settled();
         Ok(outcome)
@@ -83,6 +90,7 @@ impl View<'_> {
         self.core.pings.retain(|ping| ping.addr != contact.addr);
     }
 
+    #[inline(never)] // its locals are not in use while peers are counted
     fn continue_lookup<'a>(
         &mut self,
         number: u32,
@@ -107,8 +115,6 @@ impl View<'_> {
         }
         let Some(peers) = response.values else { return DhtOutcome::Handled };
         let peers = FoundPeers(peers);
-        let count = u32::try_from(peers.iter().count()).unwrap_or(u32::MAX);
-        lookup.found = lookup.found.saturating_add(count);
         DhtOutcome::Peers { lookup: LookupId(number), torrent: lookup.torrent(), peers }
     }
 

@@ -83,25 +83,10 @@ impl<S: AsRef<[RouteSlot]> + AsMut<[RouteSlot]>> RoutingTable<S> {
 impl<S: AsRef<[RouteSlot]>> RoutingTable<S> {
     /// Returns up to eight nodes that are not bad, the nearest to an id first.
     pub fn nearest(&self, target: NodeId) -> Nearest {
-        let target = target.words();
-        let slots = self.slots.as_ref();
-        // Distances and slots in registers; contacts are copied at the end.
-        let mut best = [((u128::MAX, u32::MAX), usize::MAX); K];
-        for (index, slot) in slots.iter().enumerate() {
-            let Some(entry) = slot.0.as_ref().filter(|entry| entry.failures < FAILURES) else {
-                continue;
-            };
-            let id = entry.contact.id.words();
-            let mut carried = ((id.0 ^ target.0, id.1 ^ target.1), index);
-            if best.last().is_some_and(|farthest| carried < *farthest) {
-                for place in &mut best {
-                    if carried < *place {
-                        core::mem::swap(place, &mut carried);
-                    }
-                }
-            }
+        let mut contacts = [None; K];
+        for (to, contact) in contacts.iter_mut().zip(nearest(self.slots.as_ref(), target)) {
+            *to = Some(contact);
         }
-        let contacts = best.map(|(_, index)| slots.get(index).and_then(RouteSlot::contact));
         Nearest(contacts.into_iter())
     }
 
@@ -163,6 +148,36 @@ impl<S: AsRef<[RouteSlot]>> RoutingTable<S> {
     fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.slots.as_ref().iter().filter_map(|slot| slot.0.as_ref())
     }
+}
+
+/// Returns up to eight nodes that are not bad, the nearest to an id first.
+pub(in crate::dht) fn nearest(
+    slots: &[RouteSlot],
+    target: NodeId,
+) -> impl Iterator<Item = Contact> + use<'_> {
+    let nearest = nearest_slots(slots, target).into_iter();
+    nearest.map_while(|index| slots.get(index).and_then(RouteSlot::contact))
+}
+
+/// Returns the slots of these nodes; unused places are the last and beyond all slots.
+fn nearest_slots(slots: &[RouteSlot], target: NodeId) -> [usize; K] {
+    let target = target.words();
+    let mut best = [((u128::MAX, u32::MAX), usize::MAX); K]; // distances and slots
+    for (index, slot) in slots.iter().enumerate() {
+        let Some(entry) = slot.0.as_ref().filter(|entry| entry.failures < FAILURES) else {
+            continue;
+        };
+        let id = entry.contact.id.words();
+        let mut carried = ((id.0 ^ target.0, id.1 ^ target.1), index);
+        if best.last().is_some_and(|farthest| carried < *farthest) {
+            for place in &mut best {
+                if carried < *place {
+                    core::mem::swap(place, &mut carried);
+                }
+            }
+        }
+    }
+    best.map(|(_, index)| index)
 }
 
 /// The nodes nearest to an id, the nearest first.

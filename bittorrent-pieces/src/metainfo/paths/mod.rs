@@ -3,12 +3,13 @@
 mod element;
 mod table;
 
-use core::fmt::{self, Write as _};
+use core::fmt;
 
 use thiserror::Error;
 
 use super::Metainfo;
-use super::file::{Elements, File, Files};
+use super::file::{File, Files, InnerPath};
+use crate::bencode::Items;
 use crate::error::BufferTooSmall;
 use crate::text::Text;
 use element::Element;
@@ -160,9 +161,7 @@ impl<'a, S: AsRef<[PathSlot]> + AsMut<[PathSlot]>> SafePaths<'a, S> {
     ) -> Result<Self, PathError> {
         slots.as_mut().fill(PathSlot::EMPTY);
         let name = torrent_name(metainfo, policy)?;
-        for (number, file) in metainfo.files().enumerate().filter(|(_, file)| !file.is_padding()) {
-            note(slots.as_mut(), &file, number, policy)?;
-        }
+        note_all(slots.as_mut(), metainfo, policy)?;
         Ok(Self { files: metainfo.files(), number: 0, name, policy, slots })
     }
 
@@ -172,33 +171,28 @@ impl<'a, S: AsRef<[PathSlot]> + AsMut<[PathSlot]>> SafePaths<'a, S> {
     ///
     /// [`PathError`]. After [`PathError::Buffer`] the call can be repeated.
     pub fn next<'b>(&mut self, buf: &'b mut [u8]) -> Result<Option<SafeFile<'a, 'b>>, PathError> {
-        let (number, file, after) = loop {
-            let mut files = self.files.clone();
-            let Some(file) = files.next() else { return Ok(None) };
-            if !file.is_padding() {
-                break (self.number, file, files);
+        loop {
+            let before = self.files.clone();
+            let Some(file) = self.files.next() else { return Ok(None) };
+            let number = self.number;
+            if file.is_padding() {
+                self.number = number.saturating_add(1);
+                continue;
             }
-            self.files = files;
-            self.number = self.number.saturating_add(1);
-        };
-        let (hash, rename) = self.unused(&file, number)?;
-        let mut text = Text::new(buf);
-        write_path(&mut text, &self.name, file.inner_path(), self.policy, rename);
-        let path_len = text.len();
-        let link = file.symlink();
-        let target = link.clone().map_or(Ok(None), |target| self.target(&file, target, number))?;
-        if let Some((base, target)) = target {
-            write_target(&mut text, &self.name, base, target, self.policy);
+            let (path_len, len) = match self.write(&file, buf) {
+                Ok(lens) => lens,
+                Err(error) => {
+                    self.files = before;
+                    return Err(error);
+                }
+            };
+            self.number = number.saturating_add(1);
+            let written: &'b [u8] = buf.get(..len).unwrap_or_default();
+            let (path, target) = written.split_at_checked(path_len).unwrap_or_default();
+            let path = SafePath(core::str::from_utf8(path).unwrap_or("_"));
+            let target = core::str::from_utf8(target).ok().filter(|target| !target.is_empty());
+            return Ok(Some(SafeFile { number, file, path, target: target.map(SafePath) }));
         }
-        let len = text.finish()?;
-        let written: &'b [u8] = buf.get(..len).unwrap_or_default();
-        let (path, target) = written.split_at_checked(path_len).unwrap_or_default();
-        table::add(self.slots.as_mut(), hash, TAKEN);
-        self.files = after;
-        self.number = number.saturating_add(1);
-        let path = SafePath(core::str::from_utf8(path).unwrap_or("_"));
-        let target = core::str::from_utf8(target).ok().filter(|target| !target.is_empty());
-        Ok(Some(SafeFile { number, file, path, target: target.map(SafePath) }))
     }
 
     /// Returns the name of the folder, or of the single file: the first element of every path.
@@ -212,10 +206,27 @@ impl<'a, S: AsRef<[PathSlot]> + AsMut<[PathSlot]>> SafePaths<'a, S> {
         self.slots
     }
 
+    /// Writes the path of a file, and the target of a link behind it, and takes the path; returns the lengths in bytes of
+    /// the path and of both.
+    fn write(&mut self, file: &File<'a>, buf: &mut [u8]) -> Result<(usize, usize), PathError> {
+        let (hash, rename) = self.unused(file)?;
+        let mut text = Text::new(buf);
+        write_path(&mut text, &self.name, file, self.policy, rename);
+        let path_len = text.len();
+        if let Some(target) = file.link_target()
+            && let Some(folder) = self.find_target(file, &target)?
+        {
+            write_target(&mut text, &self.name, folder, target, self.policy);
+        }
+        let len = text.finish()?;
+        table::add(self.slots.as_mut(), hash, TAKEN);
+        Ok((path_len, len))
+    }
+
     /// Returns the hash of a path that is not in use, and the number in its name.
-    fn unused(&self, file: &File<'a>, number: usize) -> Result<(u64, u32), PathError> {
+    fn unused(&self, file: &File<'a>) -> Result<(u64, u32), PathError> {
         for rename in 0..=RENAMES {
-            let hash = hash_of(file.inner_path(), self.policy, rename);
+            let hash = hash_of(file, self.policy, rename);
             if table::uses(self.slots.as_ref(), hash) & (FOLDER | TAKEN) == 0 {
                 return Ok((hash, rename));
             }
@@ -223,26 +234,26 @@ impl<'a, S: AsRef<[PathSlot]> + AsMut<[PathSlot]>> SafePaths<'a, S> {
                 break;
             }
         }
-        Err(PathError::Taken(number))
+        Err(PathError::Taken(self.number))
     }
 
-    /// Finds the target of a link: from the folder of the torrent, or from that of the link.
-    fn target(
+    /// Finds the target of a link from the folder of the torrent, which has an empty path, or from that of the link; returns
+    /// the path of a file in that folder.
+    fn find_target<'f>(
         &self,
-        link: &File<'a>,
-        target: Elements<'a>,
-        number: usize,
-    ) -> Result<Option<(Option<Elements<'a>>, Elements<'a>)>, PathError> {
-        for base in [None, Some(link.inner_path())] {
+        link: &'f File<'a>,
+        target: &Items<'a>,
+    ) -> Result<Option<InnerPath<'f, 'a>>, PathError> {
+        for folder in [InnerPath::empty(), link.inner_path()] {
             let mut hash = PathHash::new();
-            for element in target_elements(base.clone(), target.clone(), self.policy) {
-                hash.element(element.as_str());
+            for raw in target_names(folder.clone(), target.clone()) {
+                hash.element(Element::new(raw, self.policy.windows).as_str());
             }
             if table::uses(self.slots.as_ref(), hash.finish()) & (FOLDER | NAMED) != 0 {
-                return Ok(Some((base, target)));
+                return Ok(Some(folder));
             }
         }
-        if self.policy.sanitise { Ok(None) } else { Err(PathError::Target(number)) }
+        if self.policy.sanitise { Ok(None) } else { Err(PathError::Target(self.number)) }
     }
 }
 
@@ -274,6 +285,19 @@ fn torrent_name(metainfo: &Metainfo<'_>, policy: PathPolicy) -> Result<Element, 
     Ok(Element::new(&hex, policy.windows))
 }
 
+/// Notes the folders and the paths of all files.
+#[inline(never)] // its files are not in use while paths are assigned
+fn note_all(
+    slots: &mut [PathSlot],
+    metainfo: &Metainfo<'_>,
+    policy: PathPolicy,
+) -> Result<(), PathError> {
+    for (number, file) in metainfo.files().enumerate().filter(|(_, file)| !file.is_padding()) {
+        note(slots, &file, number, policy)?;
+    }
+    Ok(())
+}
+
 /// Notes the folders and the path of a file.
 fn note(
     slots: &mut [PathSlot],
@@ -302,21 +326,14 @@ fn note(
 }
 
 /// Hashes the path of a file, whose name has a number in it if that is not 0.
-fn hash_of(path: Elements<'_>, policy: PathPolicy, rename: u32) -> u64 {
+fn hash_of(file: &File<'_>, policy: PathPolicy, rename: u32) -> u64 {
     let mut hash = PathHash::new();
-    let mut elements = path.peekable();
+    let mut elements = file.inner_path().peekable();
     while let Some(raw) = elements.next() {
         let element = Element::new(raw, policy.windows);
-        if elements.peek().is_none() && rename > 0 {
-            let mut room = [0; 300];
-            let mut text = Text::new(&mut room);
-            write_renamed(&mut text, element.as_str(), rename);
-            let len = text.finish().unwrap_or(0);
-            let name = room.get(..len).unwrap_or_default();
-            hash.element(core::str::from_utf8(name).unwrap_or("_"));
-        } else {
-            hash.element(element.as_str());
-        }
+        let rename = if elements.peek().is_none() { rename } else { 0 };
+        renamed(element.as_str(), rename, |part| hash.text(part));
+        hash.end();
     }
     hash.finish()
 }
@@ -324,53 +341,55 @@ fn hash_of(path: Elements<'_>, policy: PathPolicy, rename: u32) -> u64 {
 fn write_path(
     text: &mut Text<'_>,
     name: &Element,
-    path: Elements<'_>,
+    file: &File<'_>,
     policy: PathPolicy,
     rename: u32,
 ) {
     let mut last = *name;
-    for raw in path {
+    for raw in file.inner_path() {
         text.raw(last.as_bytes());
         text.raw(b"/");
         last = Element::new(raw, policy.windows);
     }
-    write_renamed(text, last.as_str(), rename);
+    renamed(last.as_str(), rename, |part| text.raw(part.as_bytes()));
 }
 
-/// Writes `name.1.txt` for `name.txt`.
-fn write_renamed(text: &mut Text<'_>, name: &str, rename: u32) {
+/// Passes the parts of `name.1.txt` for `name.txt` to `write`.
+fn renamed(name: &str, rename: u32, mut write: impl FnMut(&str)) {
     let dot = name.rfind(['.']).filter(|_| rename > 0).unwrap_or(name.len());
     let (stem, extension) = name.split_at_checked(dot).unwrap_or((name, ""));
-    text.raw(stem.as_bytes());
+    write(stem);
     if rename > 0 {
-        let _ = write!(text, ".{rename}"); // writing text does not fail
+        let mut room = [0; 11];
+        let mut number = Text::new(&mut room);
+        number.raw(b".");
+        number.number(rename.into());
+        let len = number.finish().unwrap_or(0); // it fits
+        write(core::str::from_utf8(room.get(..len).unwrap_or_default()).unwrap_or_default());
     }
-    text.raw(extension.as_bytes());
+    write(extension);
 }
 
 fn write_target<'a>(
     text: &mut Text<'_>,
     name: &Element,
-    base: Option<Elements<'a>>,
-    target: Elements<'a>,
+    folder: InnerPath<'_, 'a>,
+    target: Items<'a>,
     policy: PathPolicy,
 ) {
     text.raw(name.as_bytes());
-    for element in target_elements(base, target, policy) {
+    for raw in target_names(folder, target) {
         text.raw(b"/");
-        text.raw(element.as_bytes());
+        text.raw(Element::new(raw, policy.windows).as_bytes());
     }
 }
 
-/// Returns the elements of a target: those of the folder of the link, if there is a link, and its own; `.` and
-/// `..` are dropped.
-fn target_elements<'a>(
-    link: Option<Elements<'a>>,
-    target: Elements<'a>,
-    policy: PathPolicy,
-) -> impl Iterator<Item = Element> {
-    let depth = link.clone().map_or(0, |link| link.count().saturating_sub(1));
-    let folder = link.into_iter().flatten().take(depth);
-    let target = target.filter(|element| !matches!(*element, b"." | b".."));
-    folder.chain(target).map(move |raw| Element::new(raw, policy.windows))
+/// Returns the names of a target: those of the folder of a file, and its own; `.` and `..` are dropped.
+fn target_names<'f, 'a: 'f>(
+    file: InnerPath<'f, 'a>,
+    target: Items<'a>,
+) -> impl Iterator<Item = &'a [u8]> + use<'f, 'a> {
+    let depth = file.clone().count().saturating_sub(1);
+    let target = InnerPath::List(target).filter(|name| !matches!(*name, b"." | b".."));
+    file.take(depth).chain(target)
 }

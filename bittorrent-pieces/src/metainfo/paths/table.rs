@@ -30,13 +30,24 @@ impl PathHash {
         Self(Sha1::new())
     }
 
+    /// Adds an element.
     pub(super) fn element(&mut self, element: &str) {
+        self.text(element);
+        self.end();
+    }
+
+    /// Adds a part of an element.
+    pub(super) fn text(&mut self, text: &str) {
         let mut utf8 = [0; 4];
         // By way of upper case, as disks do: the two small sigmas of Greek have one capital.
-        let upper = element.chars().flat_map(char::to_uppercase);
+        let upper = text.chars().flat_map(char::to_uppercase);
         for char in upper.flat_map(char::to_lowercase) {
             self.0.update(char.encode_utf8(&mut utf8).as_bytes());
         }
+    }
+
+    /// Ends an element.
+    pub(super) fn end(&mut self) {
         self.0.update(b"/");
     }
 

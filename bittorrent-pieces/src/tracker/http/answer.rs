@@ -46,7 +46,7 @@ impl RetryIn {
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let bytes = Some(bytes).filter(|bytes| bytes.len() <= MAX_ANSWER_LEN)?;
-        let (dict, _) = Value::decode(bytes, Mode::Lenient, LIMITS).ok()?;
+        let (dict, _) = Value::decode_shallow(bytes, Mode::Lenient, LIMITS).ok()?;
         dict.find(b"failure reason")?;
         let minutes = match dict.find(b"retry in")?.token() {
             Token::Int(minutes) => u32::try_from(minutes).ok()?,
@@ -85,7 +85,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Answer<'_, Value<'_>>, AnswerError> {
     if bytes.len() > MAX_ANSWER_LEN {
         return Err(AnswerError::TooLong(bytes.len()));
     }
-    let (value, _) = Value::decode(bytes, Mode::Lenient, LIMITS)?; // some end in a line feed
+    let (value, _) = Value::decode_shallow(bytes, Mode::Lenient, LIMITS)?; // some end in a line feed
     if let Some(reason) = value.find(b"failure reason") {
         return match reason.as_bytes() {
             Some(reason) => Ok(Answer::Failure(reason)),

@@ -121,7 +121,7 @@ impl<'a> Extended<'a> {
 
 /// Reads the dictionary at the front of a body; returns the rest too.
 fn dict(body: &[u8]) -> Result<(Value<'_>, &[u8]), ExtendedError> {
-    let (value, rest) = Value::decode(body, Mode::Lenient, LIMITS)?;
+    let (value, rest) = Value::decode_shallow(body, Mode::Lenient, LIMITS)?;
     if value.is_dict() { Ok((value, rest)) } else { Err(ExtendedError::NotDictionary) }
 }
 
