@@ -2,7 +2,7 @@
 # The deepest stack of every public function on a Cortex-M4, from the assembly of `panic-free.sh`: at most 2 KB, or what
 # `.ci/linked/stack.txt` lists, and a tenth. The list has the bytes of a function, and those without signatures,
 # hashing and inflating.
-# Calls through pointers are not followed.
+# Calls through pointers are not followed. What a function returns stands where its caller wants it, and is not counted.
 # `.ci/nightly.d/stack.sh --bless` lists what is deeper anew.
 set -euo pipefail
 status=0

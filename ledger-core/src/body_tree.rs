@@ -2,7 +2,7 @@
 
 use crate::error::DecodeError;
 use crate::hash::Hash;
-use crate::merkle::{BODY_DEPTH, HashPairs, MerkleTree, Peaks};
+use crate::merkle::{BODY_ROWS, HashPairs, MerkleTree, Peaks};
 use crate::transaction::SignedTransaction;
 
 /// The number of transactions that are hashed together. A subtree of them takes three groups of pairs that fill the lanes of
@@ -10,7 +10,7 @@ use crate::transaction::SignedTransaction;
 const GROUP: usize = 64;
 
 /// The tree over the transactions of a body.
-pub(crate) type BodyTree = Peaks<BODY_DEPTH>;
+pub(crate) type BodyTree = Peaks<BODY_ROWS>;
 
 impl BodyTree {
     /// Adds the next `count` transactions from the front of `bytes` and returns the rest.
@@ -21,7 +21,8 @@ impl BodyTree {
     ) -> Result<&'b [u8], DecodeError> {
         let mut rest = bytes;
         for _ in 0..count {
-            let (signed, after) = SignedTransaction::decode(rest)?;
+            let decoded = SignedTransaction::decode(rest);
+            let (signed, after) = decoded.as_ref().map_err(|error| *error)?;
             self.push(MerkleTree::leaf(signed.as_bytes()));
             rest = after;
         }

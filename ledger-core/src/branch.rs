@@ -13,7 +13,7 @@ use crate::merkle::MerkleTree;
 use crate::state::{Effects, TransactionError};
 use crate::times::Times;
 
-/// The end of a branch with the engine and the recent times there.
+/// The end of a branch with the engine and the recent times there. In a `Branch<()>` the engine stands elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Branch<E> {
     pub(crate) genesis: GenesisId,
@@ -91,24 +91,22 @@ pub enum BlockError<E> {
     InvalidAncestor,
 }
 
-impl<E: Engine> Branch<E> {
-    pub(crate) fn new(genesis: GenesisId, engine: E, time: u64, state: Hash) -> Self {
-        let tip = Tip { height: Height(0), id: genesis.block_id(), time, state, weight: Weight(0) };
-        Self { genesis, tip, engine, times: Times::starting_at(time) }
-    }
-
+impl<E> Branch<E> {
     pub(crate) fn next_height(&self) -> Height {
         Height(self.tip.height.0.saturating_add(1))
     }
 
-    /// Checks a header whose parent is the tip. `history` returns the root over the ids up to the tip.
-    pub(crate) fn check(
+    /// Checks a header whose parent is the tip, by the engine as it is there. `history` returns the root over the ids up to
+    /// the tip.
+    #[inline(never)] // what it needs does not stand on the stack of what follows the check
+    pub(crate) fn check_by<F: Engine>(
         &self,
+        engine: &F,
         header: &Header,
         proof: &[u8],
         now: u64,
         history: impl FnOnce() -> Hash,
-    ) -> Result<Weight, Refused<BlockError<E::Error>>> {
+    ) -> Result<Weight, Refused<BlockError<F::Error>>> {
         let expected = self.next_height();
         let median = self.median_time();
         let invalid = if header.parent != self.tip.id {
@@ -120,10 +118,28 @@ impl<E: Engine> Branch<E> {
         } else if header.time <= median {
             BlockError::TooEarly { time: header.time, median }
         } else {
-            let checked = self.engine.check(self, header, proof, now);
+            let checked = engine.check(self, header, proof, now);
             return checked.map_err(|refused| refused.map(BlockError::Engine));
         };
         Err(Refused::Invalid(invalid))
+    }
+}
+
+impl<E: Engine> Branch<E> {
+    pub(crate) fn new(genesis: GenesisId, engine: E, time: u64, state: Hash) -> Self {
+        let tip = Tip { height: Height(0), id: genesis.block_id(), time, state, weight: Weight(0) };
+        Self { genesis, tip, engine, times: Times::starting_at(time) }
+    }
+
+    /// Checks a header whose parent is the tip. `history` returns the root over the ids up to the tip.
+    pub(crate) fn check(
+        &self,
+        header: &Header,
+        proof: &[u8],
+        now: u64,
+        history: impl FnOnce() -> Hash,
+    ) -> Result<Weight, Refused<BlockError<E::Error>>> {
+        self.check_by(&self.engine, header, proof, now, history)
     }
 
     /// Moves on to a header that was checked.
@@ -146,6 +162,12 @@ impl<E: Engine> Branch<E> {
     }
 }
 
+/// Copies a value over another one. In a function of its own the compiler sees that both are apart, and needs no third one.
+#[inline(never)]
+pub(crate) fn copy<T: Clone>(to: &mut T, from: &T) {
+    *to = from.clone();
+}
+
 impl<E: Engine> HeaderBranch<E> {
     /// Checks a header whose parent is the end, and moves on to it. Returns its id.
     pub(crate) fn add(
@@ -153,12 +175,30 @@ impl<E: Engine> HeaderBranch<E> {
         sealed: &SealedHeader<'_>,
         now: u64,
     ) -> Result<BlockId, Refused<BlockError<E::Error>>> {
-        let history = || self.history.root();
-        let weight = self.end.check(&sealed.header, sealed.proof, now, history)?;
+        let weight = self.check(sealed, now)?;
+        self.move_end(sealed, weight);
+        self.push_end();
+        Ok(self.end.tip.id)
+    }
+
+    /// Checks a header whose parent is the end.
+    pub(crate) fn check(
+        &self,
+        sealed: &SealedHeader<'_>,
+        now: u64,
+    ) -> Result<Weight, Refused<BlockError<E::Error>>> {
+        self.end.check(&sealed.header, sealed.proof, now, || self.history.root())
+    }
+
+    /// Moves the end on to a header that was checked. The history is that before it until [`push_end`](Self::push_end).
+    pub(crate) fn move_end(&mut self, sealed: &SealedHeader<'_>, weight: Weight) {
         let id = sealed.header.id(&self.end.genesis);
         self.end.apply(&sealed.header, id, weight, &Effects::NONE);
-        self.history.push(MerkleTree::leaf(id.as_bytes()));
-        Ok(id)
+    }
+
+    /// Adds the id of the end to the history.
+    pub(crate) fn push_end(&mut self) {
+        self.history.push(MerkleTree::leaf(self.end.tip.id.as_bytes()));
     }
 }
 

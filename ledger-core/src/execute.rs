@@ -67,9 +67,10 @@ impl Execution {
             return Ok(None);
         }
         let rest = body.get(self.offset..).unwrap_or_default();
-        let (signed, _) = SignedTransaction::decode(rest).map_err(ExecuteError::Decode)?;
+        let decoded = SignedTransaction::decode(rest);
+        let (signed, _) = decoded.as_ref().map_err(|error| ExecuteError::Decode(*error))?;
         let index = self.index;
-        self.run(ledger, rules, target, &signed)
+        self.run(ledger, rules, target, signed)
             .map_err(|error| ExecuteError::Transaction { index, error })?;
         self.offset = self.offset.saturating_add(signed.as_bytes().len());
         self.index = index.saturating_add(1);
@@ -98,23 +99,28 @@ impl Execution {
         Ok(())
     }
 
-    /// Pays the author and closes the books. Returns what the transactions put before the engine.
+    /// Pays the author and closes the books.
     #[inline(never)] // what it needs does not stand on the stack while signatures are checked
     pub(crate) fn finish(
         &mut self,
         rules: &Rules,
         target: &mut Target<'_>,
-    ) -> Result<Effects, ExecuteError> {
-        let before = self.meta;
+    ) -> Result<(), ExecuteError> {
+        let writes_before = self.meta.writes;
         let subsidy = rules.subsidy_at(self.height.0);
         let mut view = target.view(rules, &mut self.meta);
         view.issue(&self.author, subsidy, self.fees)
             .map_err(|error| ExecuteError::Transaction { index: self.size, error })?;
-        if before.writes > 0 || self.meta.writes > 0 {
+        if writes_before > 0 || self.meta.writes > 0 {
             close(target, rules, &mut self.meta)
                 .map_err(|error| ExecuteError::Transaction { index: self.size, error })?;
         }
-        Ok(self.meta.effects)
+        Ok(())
+    }
+
+    /// Returns what the transactions have put before the engine.
+    pub(crate) fn effects(&self) -> &Effects {
+        &self.meta.effects
     }
 }
 
@@ -154,21 +160,24 @@ pub(crate) fn check_body<E>(
     Ok(())
 }
 
-/// Executes a whole body, the one that the header names, against a header that is already checked.
-pub(crate) fn execute<E>(
+/// Executes a whole body, the one that the header names, against a header that is already checked. If it is valid, `accept` is
+/// called with what the transactions put before the engine.
+pub(crate) fn execute<E, T>(
     genesis: GenesisId,
     header: &Header,
     ledger: &dyn Ledger,
     rules: &Rules,
     target: &mut Target<'_>,
     body: &[u8],
-) -> Result<Effects, Refused<BlockError<E>>> {
-    let mut execution =
-        Execution::new(genesis, header.height, header.author, header.body_size, target.store)?;
+    accept: impl FnOnce(&Effects) -> T,
+) -> Result<T, Refused<BlockError<E>>> {
+    let mut begun =
+        Execution::new(genesis, header.height, header.author, header.body_size, target.store);
+    let execution = begun.as_mut().map_err(|error| *error)?;
     while execution.step(ledger, rules, target, body)?.is_some() {}
-    let effects = execution.finish(rules, target)?;
+    execution.finish(rules, target)?;
     check_state(header, target.store)?;
-    Ok(effects)
+    Ok(accept(execution.effects()))
 }
 
 /// Checks the state after a block against its header.

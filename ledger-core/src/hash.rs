@@ -1,9 +1,9 @@
 //! SHA-256 values, and the ids that are such values.
 
 use core::fmt;
+use core::slice::from_ref;
 
 use sha2::block_api::compress256;
-use sha2::{Digest, Sha256};
 
 use crate::hex::Hex;
 use crate::invariant::invariant;
@@ -49,6 +49,7 @@ pub(crate) use bytes32;
 /// Two blocks of SHA-256: a message of 56 to 119 bytes with its padding (FIPS 180-4, section 5.1.1).
 pub type TwoBlocks = [[u8; 64]; 2];
 
+const BLOCK_LEN: usize = 64;
 const MAX_ONE_BLOCK_LEN: usize = 55;
 const MAX_TWO_BLOCKS_LEN: usize = 119;
 
@@ -117,7 +118,8 @@ impl Hash {
 
     /// Returns the SHA-256 of concatenated parts of at most 119 bytes, without the buffer of a hasher for any length.
     pub(crate) fn of_short(parts: &[&[u8]]) -> Self {
-        let (message, len) = padded(parts);
+        let mut message = [[0; 64]; 2];
+        let len = lay_out(parts, &mut message);
         let mut state = SHA256_START;
         let blocks = if len > MAX_ONE_BLOCK_LEN { 2 } else { 1 };
         compress256(&mut state, message.get(..blocks).unwrap_or(&message));
@@ -133,28 +135,67 @@ impl Hash {
         Self(bytes)
     }
 
-    /// Returns the SHA-256 of the concatenated parts.
+    /// Returns the SHA-256 of the concatenated parts. A hasher of the library is larger, and copied for the hash.
     pub(crate) fn of_parts(parts: &[&[u8]]) -> Self {
-        let mut sha = Sha256::new();
+        let mut state = SHA256_START;
+        let mut block = [0; BLOCK_LEN];
+        let mut used = 0_usize; // of the block
+        let mut len = 0_u64;
         for part in parts {
-            sha.update(part);
+            len = len.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
+            let mut rest = *part;
+            if used > 0 {
+                rest = fill(&mut block, &mut used, rest);
+                if used < BLOCK_LEN {
+                    continue;
+                }
+                compress256(&mut state, from_ref(&block));
+                used = 0;
+            }
+            let (blocks, rest) = rest.as_chunks::<BLOCK_LEN>();
+            compress256(&mut state, blocks);
+            fill(&mut block, &mut used, rest);
         }
-        Self(sha.finalize().into())
+        // The padding (FIPS 180-4, section 5.1.1): a bit, zeros, and the length in bits.
+        for (at, byte) in block.iter_mut().enumerate().skip(used) {
+            *byte = if at == used { 0x80 } else { 0 };
+        }
+        if used > MAX_ONE_BLOCK_LEN {
+            compress256(&mut state, from_ref(&block));
+            block = [0; BLOCK_LEN];
+        }
+        if let Some(place) = block.last_chunk_mut() {
+            *place = len.saturating_mul(8).to_be_bytes();
+        }
+        compress256(&mut state, from_ref(&block));
+        Self::of_state(state)
     }
+}
+
+/// Copies bytes behind those that are used, as many as fit, and returns the rest.
+fn fill<'b>(block: &mut [u8; BLOCK_LEN], used: &mut usize, bytes: &'b [u8]) -> &'b [u8] {
+    let len = bytes.len().min(BLOCK_LEN.saturating_sub(*used));
+    let (front, rest) = bytes.split_at_checked(len).unwrap_or_default();
+    let place = block.get_mut(*used..).and_then(|place| place.get_mut(..front.len()));
+    if let Some(place) = place {
+        place.copy_from_slice(front);
+    }
+    *used = used.saturating_add(len);
+    rest
 }
 
 /// Lays out concatenated parts of 56 to 119 bytes as the two blocks that SHA-256 hashes.
 #[inline]
 pub(crate) fn two_blocks(parts: &[&[u8]]) -> TwoBlocks {
-    let (message, _) = padded(parts);
+    let mut message = [[0; 64]; 2];
+    lay_out(parts, &mut message);
     message
 }
 
 /// Lays out concatenated parts of at most 119 bytes as the blocks that SHA-256 hashes, and returns their length. Up to 55
-/// bytes fill only the first block.
+/// bytes fill only the first block. The blocks are zeros before.
 #[inline]
-fn padded(parts: &[&[u8]]) -> (TwoBlocks, usize) {
-    let mut blocks = [[0; 64]; 2];
+fn lay_out(parts: &[&[u8]], blocks: &mut TwoBlocks) -> usize {
     let bytes = blocks.as_flattened_mut();
     let mut len = 0_usize;
     for part in parts {
@@ -170,12 +211,12 @@ fn padded(parts: &[&[u8]]) -> (TwoBlocks, usize) {
         *mark = 0x80;
     }
     let bits = u16::try_from(len.saturating_mul(8)).unwrap_or(u16::MAX).to_be_bytes();
-    let [first, second] = &mut blocks;
+    let [first, second] = blocks;
     let last = if len > MAX_ONE_BLOCK_LEN { second } else { first };
     if let Some(place) = last.last_chunk_mut() {
         *place = bits;
     }
-    (blocks, len)
+    len
 }
 
 impl GenesisId {

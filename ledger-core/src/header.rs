@@ -184,24 +184,33 @@ impl Header {
     pub fn encode(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
         let len = self.encoded_len();
         let mut writer = Writer::new(out, len)?;
-        writer.put(&[VERSION])?;
-        writer.put(&self.height.0.to_be_bytes())?;
-        writer.put(self.parent.as_bytes())?;
-        writer.put(&self.body_size.to_be_bytes())?;
-        writer.put(self.body_root.as_bytes())?;
-        writer.put(self.state.as_bytes())?;
-        writer.put(self.history.as_bytes())?;
-        writer.put(&self.time.to_be_bytes())?;
-        writer.put(self.author.as_bytes())?;
-        writer.put(&[self.claim.kind.0, self.claim.len])?;
-        writer.put(self.claim.as_bytes())?;
+        self.with_parts(&[], &[], |parts| parts.iter().try_for_each(|part| writer.put(part)))?;
         Ok(len)
+    }
+
+    /// Calls `f` with two parts that stand before the header, and those of its encoding.
+    fn with_parts<T>(&self, domain: &[u8], genesis: &[u8], f: impl FnOnce(&[&[u8]]) -> T) -> T {
+        f(&[
+            domain,
+            genesis,
+            &[VERSION],
+            &self.height.0.to_be_bytes(),
+            self.parent.as_bytes(),
+            &self.body_size.to_be_bytes(),
+            self.body_root.as_bytes(),
+            self.state.as_bytes(),
+            self.history.as_bytes(),
+            &self.time.to_be_bytes(),
+            self.author.as_bytes(),
+            &[self.claim.kind.0, self.claim.len],
+            self.claim.as_bytes(),
+        ])
     }
 
     /// Returns the id of the block on this chain.
     #[must_use]
     pub fn id(&self, genesis: &GenesisId) -> BlockId {
-        let hash = Hash::of(self.preimage(genesis).as_bytes());
+        let hash = self.with_parts(domain::BLOCK, genesis.as_bytes(), Hash::of_parts);
         BlockId::from_bytes(*hash.as_bytes())
     }
 

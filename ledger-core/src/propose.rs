@@ -51,6 +51,7 @@ impl Proposal<'_> {
     }
 
     /// Executes the body, takes the root, and undoes everything.
+    #[inline(never)] // what it needs does not stand on the stack while the body is hashed
     fn state_after<X>(
         &self,
         genesis: &GenesisId,
@@ -64,7 +65,8 @@ impl Proposal<'_> {
         let mut target = Target { store: trie, journal: Some(journal) };
         let mut run = || {
             let size = self.body.len();
-            let mut execution = Execution::new(*genesis, height, self.author, size, target.store)?;
+            let mut begun = Execution::new(*genesis, height, self.author, size, target.store);
+            let execution = begun.as_mut().map_err(|error| *error)?;
             let bytes = self.body.as_bytes();
             while execution.step(ledger, rules, &mut target, bytes)?.is_some() {}
             execution.finish(rules, &mut target)

@@ -2,15 +2,16 @@
 
 use crate::block::SealedHeader;
 use crate::branch::{BlockError, Branch};
-use crate::engine::{Engine, Refused, Tip};
+use crate::engine::{Engine, Refused, Tip, Weight};
 use crate::error::{ConfigError, DecodeError};
 use crate::execute::{Target, check_body, execute};
 use crate::groups::GroupHasher;
 use crate::hash::{GenesisId, Hash};
+use crate::header::Header;
 use crate::ledger::Ledger;
 use crate::merkle::MerkleTree;
 use crate::spec::{ChainSpec, Rules};
-use crate::state::Witness;
+use crate::state::{Effects, Witness};
 
 /// A chain that keeps the root of the state instead of the state, about 2.5 KiB in all. It accepts exactly the blocks
 /// that a [`Chain`](crate::Chain) accepts, if they come with the right [witness](crate::Chain::witness).
@@ -92,18 +93,34 @@ impl<E: Engine, L: Ledger> StatelessChain<E, L> {
         if len > limit {
             return Err(Refused::Invalid(BlockError::TooLong { len, limit }));
         }
-        let (SealedHeader { header, proof }, body) = SealedHeader::decode(block)?;
-        let weight = self.branch.check(&header, proof, now, || self.history.root())?;
-        check_body(&header, body, GroupHasher::NONE)?;
+        let decoded = SealedHeader::decode(block);
+        let (SealedHeader { header, proof }, body) = decoded.as_ref().map_err(|error| *error)?;
+        let weight = self.branch.check(header, proof, now, || self.history.root())?;
+        check_body(header, body, GroupHasher::NONE)?;
+        self.append_checked(header, weight, body, witness)
+    }
+
+    /// Executes a block whose header and transactions are checked, and appends it.
+    #[inline(never)] // what it needs does not stand on the stack while the body is hashed
+    fn append_checked(
+        &mut self,
+        header: &Header,
+        weight: Weight,
+        body: &[u8],
+        witness: &[u8],
+    ) -> Result<Tip, Refused<BlockError<E::Error>>> {
         let genesis = self.branch.genesis;
         let mut store = Witness::new(self.branch.tip.state, witness);
         let mut target = Target { store: &mut store, journal: None };
-        let effects = execute(genesis, &header, &self.ledger, &self.rules, &mut target, body)?;
+        let rules = &self.rules;
+        let effects = |effects: &Effects| *effects;
+        let executed = execute(genesis, header, &self.ledger, rules, &mut target, body, effects);
+        let effects = executed.as_ref().map_err(|refused| *refused)?;
         if !store.is_used_up() {
             return Err(Refused::Invalid(BlockError::Decode(DecodeError::MalformedProof)));
         }
         let id = header.id(&genesis);
-        self.branch.apply(&header, id, weight, &effects);
+        self.branch.apply(header, id, weight, effects);
         self.history.push(MerkleTree::leaf(id.as_bytes()));
         Ok(self.branch.tip)
     }

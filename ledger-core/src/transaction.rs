@@ -349,6 +349,7 @@ impl<'a> SignedTransaction<'a> {
     /// # Errors
     ///
     /// [`BadSignature`] if they did not.
+    #[inline(never)] // what it needs does not stand on the stack while the transaction is applied
     pub fn verify(&self, genesis: &GenesisId) -> Result<(), BadSignature> {
         if self.approval.policy.account() != self.transaction.source {
             return Err(BadSignature);

@@ -3,7 +3,7 @@
 use super::storage::{ChainParts, ChainStorage, check_capacity};
 use crate::block::{Body, SealedHeader};
 use crate::branch::{BlockError, Branch, ReplayError};
-use crate::engine::{Ancestry as _, Engine, Refused, Tip};
+use crate::engine::{Ancestry as _, Engine, Refused, Tip, Weight};
 use crate::error::{BufferTooSmall, ConfigError};
 use crate::execute::{Target, allocate, check_body, execute};
 use crate::groups::GroupHasher;
@@ -99,29 +99,41 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
     ///
     /// [`Refused`]; nothing has changed then. Only `Invalid` is the sender's fault.
     pub fn append(&mut self, now: u64, bytes: &[u8]) -> Result<Tip, Refused<BlockError<E::Error>>> {
-        let (sealed, body) = self.decode(bytes).map_err(Refused::Invalid)?;
+        let decoded = self.decode(bytes);
+        let (sealed, body) = decoded.as_ref().map_err(|error| Refused::Invalid(*error))?;
         let SealedHeader { header, proof } = sealed;
-        let weight = self.branch.check(&header, proof, now, || self.history.root())?;
-        let (parts, mut hasher) = self.storage.parts_and_hasher();
-        check_body(&header, body, hasher.reborrow())?;
+        let weight = self.branch.check(header, proof, now, || self.history.root())?;
+        let (_, hasher) = self.storage.parts_and_hasher();
+        check_body(header, body, hasher)?;
+        self.append_checked(header, weight, body)
+    }
+
+    /// Executes a block whose header and transactions are checked, and appends it.
+    #[inline(never)] // what it needs does not stand on the stack while the body is hashed
+    fn append_checked(
+        &mut self,
+        header: &Header,
+        weight: Weight,
+        body: &[u8],
+    ) -> Result<Tip, Refused<BlockError<E::Error>>> {
+        let (parts, hasher) = self.storage.parts_and_hasher();
         let mut trie = TrieMut { root: &mut self.trie, slots: parts.entries, hasher };
         let mut journal = Journal::new(parts.journal, 0);
         let mut target = Target { store: &mut trie, journal: Some(&mut journal) };
         let genesis = self.branch.genesis;
-        let executed = execute(genesis, &header, &self.ledger, &self.rules, &mut target, body);
-        match executed {
-            Ok(effects) => {
+        let rules = &self.rules;
+        let appended =
+            execute(genesis, header, &self.ledger, rules, &mut target, body, |effects| {
                 let id = header.id(&genesis);
-                self.branch.apply(&header, id, weight, &effects);
+                self.branch.apply(header, id, weight, effects);
                 self.history.push(MerkleTree::leaf(id.as_bytes()));
-                Ok(self.branch.tip)
-            }
-            Err(refused) => {
-                journal.undo(0, &mut trie);
-                trie.root();
-                Err(refused)
-            }
+            });
+        if let Err(refused) = appended {
+            journal.undo(0, &mut trie);
+            trie.root();
+            return Err(refused);
         }
+        Ok(self.branch.tip)
     }
 
     /// Appends stored blocks in order: the audit of a copy, on a chain that is still at block 0.
@@ -192,21 +204,36 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
         block: &[u8],
         out: &'o mut [u8],
     ) -> Result<&'o [u8], Refused<BlockError<E::Error>>> {
+        let decoded = self.decode(block);
+        let (sealed, body) = decoded.as_ref().map_err(|error| Refused::Invalid(*error))?;
+        let header = &sealed.header;
+        let (_, hasher) = self.storage.parts_and_hasher();
+        check_body(header, body, hasher)?;
+        self.witness_checked(header, body, out)
+    }
+
+    /// Writes the witness of a block whose transactions are those of the header.
+    #[inline(never)] // what it needs does not stand on the stack while the body is hashed
+    fn witness_checked<'o>(
+        &mut self,
+        header: &Header,
+        body: &[u8],
+        out: &'o mut [u8],
+    ) -> Result<&'o [u8], Refused<BlockError<E::Error>>> {
         let capacity = out.len();
-        let (SealedHeader { header, .. }, body) = self.decode(block).map_err(Refused::Invalid)?;
         let genesis = self.branch.genesis;
-        let (parts, mut hasher) = self.storage.parts_and_hasher();
-        check_body(&header, body, hasher.reborrow())?;
+        let (parts, hasher) = self.storage.parts_and_hasher();
         let trie = TrieMut { root: &mut self.trie, slots: parts.entries, hasher };
         let mut recorder = Recorder::new(trie, out);
         let mut journal = Journal::new(parts.journal, 0);
         let mut target = Target { store: &mut recorder, journal: Some(&mut journal) };
-        let executed = execute(genesis, &header, &self.ledger, &self.rules, &mut target, body);
+        let rules = &self.rules;
+        let executed = execute(genesis, header, &self.ledger, rules, &mut target, body, |_| ());
         let (stream, mut trie) = recorder.finish();
         journal.undo(0, &mut trie);
         trie.root();
         match executed {
-            Ok(_) => Ok(stream),
+            Ok(()) => Ok(stream),
             Err(Refused::Invalid(BlockError::Transaction {
                 error: TransactionError::Store(StoreError::Unproven),
                 ..

@@ -36,24 +36,25 @@ impl Ledger for Assets {
         transaction: &Transaction<'_>,
     ) -> Result<(), TransactionError> {
         let source = &transaction.source;
-        match transaction.action {
+        match &transaction.action {
             Action::Mint { salt } => {
-                let asset = AssetId::new(&context.genesis, source, &salt);
+                let asset = AssetId::new(&context.genesis, source, salt);
                 view.insert(&owner_key(&asset), &Value::of_parts(&[source.as_bytes()]), source)
             }
             Action::Transfer { asset, to } => {
-                check_owner(view, &asset, source)?;
-                view.update(&owner_key(&asset), &Value::of_parts(&[to.as_bytes()]))
+                check_owner(view, asset, source)?;
+                view.update(&owner_key(asset), &Value::of_parts(&[to.as_bytes()]))
             }
             Action::Burn { asset } => {
-                check_owner(view, &asset, source)?;
-                view.remove(&owner_key(&asset), source)
+                check_owner(view, asset, source)?;
+                view.remove(&owner_key(asset), source)
             }
             _ => Err(TransactionError::UnknownLedger),
         }
     }
 }
 
+#[inline(never)] // what it needs does not stand on the stack while the view is changed
 fn check_owner(
     view: &mut View<'_>,
     asset: &AssetId,

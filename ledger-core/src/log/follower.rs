@@ -134,7 +134,8 @@ impl<'k, S: AsRef<[u8]> + AsMut<[u8]>> Follower<'k, S> {
         note: &[u8],
         consistency: Option<&[Hash]>,
     ) -> Result<Update, FollowError> {
-        let checkpoint = self.policy.open(note).map_err(FollowError::Open)?;
+        let opened = self.policy.open(note);
+        let checkpoint = opened.as_ref().map_err(|error| FollowError::Open(*error))?;
         let offered = checkpoint.head();
         if offered.size < self.head.size {
             return Err(FollowError::Rollback { held: self.head.size, offered: offered.size });

@@ -9,8 +9,8 @@ use crate::error::BufferTooSmall;
 use crate::hash::Hash;
 use crate::merkle::{MerkleTree, Peaks, TreeHead};
 
-/// The number of levels of a tree over the open hashes of a level, at most 256, and the node on their right.
-const OPEN_DEPTH: usize = 9;
+/// The rows of a tree over the open hashes of a level, at most 256, and the node on their right: 9 levels of 12.
+const OPEN_ROWS: usize = 3;
 
 /// Storage of one level of tiles: the hashes of its last tile, 8,216 bytes. `n` slots hold trees of fewer than
 /// `256^n` leaves.
@@ -219,7 +219,7 @@ impl<S: AsRef<[LevelSlot]> + AsMut<[LevelSlot]>> Issuer<S> {
     pub fn head(&self) -> TreeHead {
         let mut right = None;
         for slot in self.levels.as_ref() {
-            let mut tree = Peaks::<OPEN_DEPTH>::new();
+            let mut tree = Peaks::<OPEN_ROWS>::new();
             slot.open_hashes().iter().chain(&right).for_each(|hash| tree.push(*hash));
             right = if tree.len() == 0 { right } else { Some(tree.root()) };
         }

@@ -2,12 +2,14 @@
 
 use core::fmt;
 
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use ed25519_dalek::ed25519::signature::MultipartSigner as _;
+use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
 use thiserror::Error;
 
 use super::text::{TextWriter, parse_array};
 use crate::hash::Hash;
 use crate::hex::Hex;
+use crate::invariant::invariant;
 
 /// The first four bytes of the SHA-256 of name, line feed, kind and public key. It selects a key; it proves
 /// nothing.
@@ -193,9 +195,11 @@ impl<'k> SignerKey<'k> {
         self.public
     }
 
-    /// Signs a message. Private: notes and checkpoints are the only messages.
-    pub(super) fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.secret.sign(message).to_bytes()
+    /// Signs a message that consists of these parts. Private: notes and checkpoints are the only messages.
+    pub(super) fn sign(&self, message: &[&[u8]]) -> [u8; 64] {
+        let signed = self.secret.try_multipart_sign(message);
+        invariant!(signed.is_ok(), "a key in memory signs everything");
+        signed.map_or([0; 64], |signature| signature.to_bytes())
     }
 }
 

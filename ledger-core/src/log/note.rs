@@ -150,6 +150,14 @@ impl<'n> SignatureLine<'n> {
         self.name == key.name() && self.id == key.id()
     }
 
+    /// Returns the time of a cosignature.
+    pub(super) fn time(&self) -> Option<u64> {
+        match self.payload? {
+            Payload::Plain(_) => None,
+            Payload::Timed { time, .. } => Some(time),
+        }
+    }
+
     /// Returns the time of a good signature of `key` over `text`: 0 for a key without times, `None` if the
     /// signature is not good.
     pub(super) fn verify(&self, key: &VerifierKey<'_>, text: &str) -> Option<u64> {
@@ -211,13 +219,16 @@ pub(super) fn write_signature(
     let mut payload = [0; 76];
     let id = key.id();
     let parts: [&[u8]; 3] = match key.kind() {
-        KeyKind::Note => [id.as_bytes(), &[], &signer.sign(text.as_bytes())],
+        KeyKind::Note => [id.as_bytes(), &[], &signer.sign(&[text.as_bytes()])],
         KeyKind::Cosigner => {
-            let mut buf = [0; COSIGNED_LEN];
-            let needed = COSIGNED_HEAD_LEN.saturating_add(text.len());
-            let message =
-                cosigned_message(time, text, &mut buf).ok_or(BufferTooSmall { needed })?;
-            [id.as_bytes(), &time.to_be_bytes(), &signer.sign(message)]
+            if text.len() > MAX_TEXT_LEN {
+                let needed = COSIGNED_HEAD_LEN.saturating_add(text.len());
+                return Err(BufferTooSmall { needed });
+            }
+            let mut buf = [0; COSIGNED_HEAD_LEN];
+            let head = write_cosigned_head(time, &mut buf)?;
+            let head = buf.get(..head).unwrap_or_default();
+            [id.as_bytes(), &time.to_be_bytes(), &signer.sign(&[head, text.as_bytes()])]
         }
     };
     let mut len = 0_usize;
@@ -234,7 +245,7 @@ pub(super) fn write_signature(
 }
 
 /// `cosignature/v1`, `time`, up to 20 digits, spaces and line feeds.
-const COSIGNED_HEAD_LEN: usize = 48;
+const COSIGNED_HEAD_LEN: usize = 41;
 const COSIGNED_LEN: usize = COSIGNED_HEAD_LEN + MAX_TEXT_LEN;
 
 /// Returns what a witness signs (tlog-cosignature): a domain line, the time, and the whole text.
@@ -243,10 +254,18 @@ fn cosigned_message<'b>(
     text: &str,
     buf: &'b mut [u8; COSIGNED_LEN],
 ) -> Option<&'b [u8]> {
-    let mut out = TextWriter::new(buf);
-    out.put(format_args!("cosignature/v1\ntime {time}\n{text}"));
-    let len = out.finish().ok()?;
+    let head = write_cosigned_head(time, buf).ok()?;
+    let mut out = TextWriter::new(buf.get_mut(head..)?);
+    out.put_bytes(text.as_bytes());
+    let len = head.saturating_add(out.finish().ok()?);
     buf.get(..len)
+}
+
+/// Writes what stands before the text, and returns its length.
+fn write_cosigned_head(time: u64, buf: &mut [u8]) -> Result<usize, BufferTooSmall> {
+    let mut out = TextWriter::new(buf);
+    out.put(format_args!("cosignature/v1\ntime {time}\n"));
+    out.finish()
 }
 
 impl fmt::Display for Note<'_> {

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::checkpoint::{Checkpoint, CheckpointError};
 use super::key::{KeyKind, VerifierKey};
-use super::note::{Note, NoteError};
+use super::note::{Note, NoteError, SignatureLine};
 use crate::hash::Hash;
 use crate::merkle::{Consistency, Inclusion, ProofError, TreeHead};
 
@@ -153,47 +153,73 @@ impl<'k> Policy<'k> {
     /// [`OpenError`]. No signature is checked before the form and the origin are right.
     pub fn open<'n>(&self, note: &'n [u8]) -> Result<VerifiedCheckpoint<'n>, OpenError> {
         let note = Note::parse(note).map_err(OpenError::Note)?;
-        let checkpoint = Checkpoint::parse(note.text()).map_err(OpenError::Checkpoint)?;
+        let parsed = Checkpoint::parse(note.text());
+        let checkpoint = parsed.as_ref().map_err(|error| OpenError::Checkpoint(*error))?;
         if checkpoint.origin != self.log.name() {
             return Err(OpenError::WrongOrigin);
         }
         self.check_log(&note)?;
-        let mut times = [0; MAX_WITNESSES];
-        let mut cosigned = 0_u32;
-        let mut found = 0_usize;
-        for (number, line) in note.signatures().enumerate() {
-            let Some(witness) = self.witnesses.iter().position(|key| line.is_by(key)) else {
-                continue;
-            };
-            let bit = u32::try_from(witness).map_or(0, |shift| 1_u32 << (shift & 31));
-            if cosigned & bit != 0 {
-                continue;
-            }
-            let key = self.witnesses.get(witness).ok_or(OpenError::BadSignature(number))?;
-            let time = line.verify(key, note.text()).ok_or(OpenError::BadSignature(number))?;
-            if time <= MAX_TIME {
-                cosigned |= bit;
-                if let Some(place) = times.get_mut(found) {
-                    *place = time;
-                }
-                found = found.saturating_add(1);
-            }
-        }
+        let cosigned = self.check_witnesses(&note)?;
+        let found = usize::try_from(cosigned.count_ones()).unwrap_or(0);
         if found < self.quorum {
             return Err(OpenError::Quorum { needed: self.quorum, found });
         }
-        let time = nth_largest(times.get(..found).unwrap_or_default(), self.quorum);
-        Ok(VerifiedCheckpoint { note, checkpoint, cosigned, time })
+        let time = self.time_of(&note, cosigned);
+        Ok(VerifiedCheckpoint { note, checkpoint: *checkpoint, cosigned, time })
     }
 
-    fn check_log(&self, note: &Note<'_>) -> Result<(), OpenError> {
-        let mut lines = note.signatures().enumerate();
-        let line = lines.find(|(_, line)| line.is_by(&self.log));
-        let (number, line) = line.ok_or(OpenError::NoLogSignature)?;
-        match line.verify(&self.log, note.text()) {
-            Some(_) => Ok(()),
-            None => Err(OpenError::BadSignature(number)),
+    /// Checks the signatures of witnesses, and returns one bit for each that cosigned.
+    #[inline(never)] // its line does not stand on the stack beside that of the log
+    fn check_witnesses(&self, note: &Note<'_>) -> Result<u32, OpenError> {
+        let mut cosigned = 0_u32;
+        for (number, line) in note.signatures().enumerate() {
+            let Some((bit, key)) = self.witness_of(&line).filter(|(bit, _)| cosigned & bit == 0)
+            else {
+                continue;
+            };
+            let time = line.verify(key, note.text()).ok_or(OpenError::BadSignature(number))?;
+            if time <= MAX_TIME {
+                cosigned |= bit;
+            }
         }
+        Ok(cosigned)
+    }
+
+    /// Returns the bit and the key of the witness that a line claims to be of.
+    fn witness_of(&self, line: &SignatureLine<'_>) -> Option<(u32, &VerifierKey<'k>)> {
+        let mut bits = (0..32).map(|shift| 1_u32 << shift).zip(self.witnesses);
+        bits.find(|(_, key)| line.is_by(key))
+    }
+
+    /// Returns a time that a quorum of the witnesses that cosigned confirms.
+    #[inline(never)] // the times do not stand on the stack while signatures are checked
+    fn time_of(&self, note: &Note<'_>, cosigned: u32) -> u64 {
+        let mut times = [0; MAX_WITNESSES];
+        let mut found = 0_usize;
+        let mut left = cosigned;
+        for line in note.signatures() {
+            let Some((bit, _)) = self.witness_of(&line).filter(|(bit, _)| left & bit != 0) else {
+                continue;
+            };
+            let Some(time) = line.time().filter(|time| *time <= MAX_TIME) else { continue };
+            left &= !bit;
+            if let Some(place) = times.get_mut(found) {
+                *place = time;
+            }
+            found = found.saturating_add(1);
+        }
+        nth_largest(times.get(..found).unwrap_or_default(), self.quorum)
+    }
+
+    #[inline(never)] // its line does not stand on the stack beside those of the witnesses
+    fn check_log(&self, note: &Note<'_>) -> Result<(), OpenError> {
+        for (number, line) in note.signatures().enumerate() {
+            if line.is_by(&self.log) {
+                let time = line.verify(&self.log, note.text());
+                return time.map(|_| ()).ok_or(OpenError::BadSignature(number));
+            }
+        }
+        Err(OpenError::NoLogSignature)
     }
 }
 

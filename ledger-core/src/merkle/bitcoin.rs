@@ -244,7 +244,7 @@ pub fn prove_branch<'o>(
     let count = ids.len();
     let position = u32::try_from(index).ok().filter(|_| index < count);
     let position = position.ok_or(BitcoinError::OutOfRange { index, count })?;
-    tree_of(ids)?.root()?;
+    root_of(ids)?;
     let needed = to_len(count.next_power_of_two().trailing_zeros());
     let path = out.get_mut(..needed).ok_or(BitcoinError::BufferTooSmall { needed })?;
     for (level, sibling) in path.iter_mut().enumerate() {
@@ -261,18 +261,19 @@ fn node_at(ids: &[Hash], position: usize, level: usize) -> Result<Hash, BitcoinE
     let start = position.saturating_mul(width);
     let end = start.saturating_add(width).min(ids.len());
     let below = ids.get(start..end).unwrap_or_default();
-    let root = tree_of(below)?.root()?;
+    let root = root_of(below)?;
     // A node that covers fewer leaves than half of its width stands above repeated nodes.
     let height = to_len(below.len().next_power_of_two().trailing_zeros());
     Ok((height..level).fold(root, |hash, _| pair(&hash, &hash)))
 }
 
-fn tree_of(ids: &[Hash]) -> Result<BitcoinTree, BitcoinError> {
+#[inline(never)] // the tree stands on the stack once
+fn root_of(ids: &[Hash]) -> Result<Hash, BitcoinError> {
     let mut tree = BitcoinTree::new();
     for id in ids {
         tree.push(*id)?;
     }
-    Ok(tree)
+    tree.root()
 }
 
 fn pair(left: &Hash, right: &Hash) -> Hash {

@@ -23,15 +23,25 @@ pub(super) fn leaf(content: &[u8]) -> Hash {
 }
 
 /// Returns `SHA-256(0x01 || left || right)`.
+#[inline(never)] // the message stands on the stack once
 pub(crate) fn node(left: &Hash, right: &Hash) -> Hash {
-    Hash::of_two_blocks(&node_message(left, right))
+    let mut message = NODE_BLOCKS;
+    put_children(left, right, &mut message);
+    Hash::of_two_blocks(&message)
 }
 
 /// Returns the two blocks whose SHA-256 is a node. A hasher for any length would copy the hashes into its buffer first.
 #[inline]
 pub(super) fn node_message(left: &Hash, right: &Hash) -> TwoBlocks {
     let mut blocks = NODE_BLOCKS;
-    let [first, second] = &mut blocks;
+    put_children(left, right, &mut blocks);
+    blocks
+}
+
+/// Writes the two hashes to their places.
+#[inline]
+fn put_children(left: &Hash, right: &Hash, blocks: &mut TwoBlocks) {
+    let [first, second] = blocks;
     let [_, room @ ..] = first;
     let (left_room, right_room) = room.split_at_mut(left.as_bytes().len());
     left_room.copy_from_slice(left.as_bytes());
@@ -39,5 +49,4 @@ pub(super) fn node_message(left: &Hash, right: &Hash) -> TwoBlocks {
     right_room.copy_from_slice(start);
     let [place, ..] = second;
     *place = *end;
-    blocks
 }

@@ -3,11 +3,9 @@
 use super::error::ProofError;
 use super::head::TreeHead;
 use super::node::{self, node};
-use super::peaks::{Peaks, root_of, root_of_peaks};
+use super::peaks::{Peaks, ROWS, root_of, root_of_peaks};
 use super::siblings::Siblings;
 use crate::hash::Hash;
-
-const MAX_DEPTH: usize = 64;
 
 /// The root of a growing list of leaves, in constant space: 2 KiB.
 ///
@@ -26,7 +24,7 @@ const MAX_DEPTH: usize = 64;
 /// # Ok::<(), ledger_core::ProofError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MerkleTree(Peaks<MAX_DEPTH>);
+pub struct MerkleTree(Peaks<ROWS>);
 
 /// A proof that a leaf stands in a tree (RFC 9162, section 2.1.3).
 ///
@@ -71,7 +69,7 @@ impl MerkleTree {
 
     /// Returns the tree of one leaf.
     pub(crate) fn of_leaf(leaf: Hash) -> Self {
-        Self(Peaks::of_leaf(leaf))
+        Self::of_peaks(1, &|_| leaf)
     }
 
     /// Returns the roots of the complete subtrees, the largest one first.
@@ -79,8 +77,13 @@ impl MerkleTree {
         self.0.as_slice()
     }
 
-    /// Returns the tree with `count` leaves and these roots of its complete subtrees, the smallest one first. There is one
-    /// for each bit of `count`.
+    /// Returns the tree with `count` leaves. `peak` returns the roots of its complete subtrees, the largest one first. There is
+    /// one for each bit of `count`.
+    pub(crate) fn of_peaks(count: u64, peak: &dyn Fn(usize) -> Hash) -> Self {
+        Self(Peaks::of(count, peak))
+    }
+
+    /// Returns the same tree from the roots in the opposite order.
     pub(crate) fn from_smallest_peaks(count: u64, peaks: impl Iterator<Item = Hash>) -> Self {
         let mut tree = Self::new();
         tree.0.set(count, peaks);
@@ -95,7 +98,7 @@ impl MerkleTree {
     /// Returns the root of the smallest complete subtree that ends with `leaf`, the first after `count` leaves. `peaks` are
     /// the roots of their complete subtrees, the smallest one first.
     pub(crate) fn last_peak(count: u64, peaks: impl Iterator<Item = Hash>, leaf: Hash) -> Hash {
-        let inside = usize::try_from(count.trailing_ones()).unwrap_or(MAX_DEPTH);
+        let inside = usize::try_from(count.trailing_ones()).unwrap_or(usize::MAX);
         peaks.take(inside).fold(leaf, |right, left| node(&left, &right))
     }
 

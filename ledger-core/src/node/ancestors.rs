@@ -140,11 +140,11 @@ impl<'a> TreeRef<'a> {
         above.chain(history.peaks().skip(merged))
     }
 
-    /// Returns the times of the last blocks up to `end`.
-    fn times_at<E>(&self, root: &Branch<E>, end: Option<usize>) -> Times {
+    /// Returns the times of the last blocks up to `end`. `root` are those up to the root.
+    fn times_at(&self, root: &Times, end: usize) -> Times {
         let mut times = [0; MEDIAN_SPAN];
-        let above = self.path(end).map(|at| self.slot(at).header.time);
-        let all = above.chain(root.times.as_slice().iter().copied());
+        let above = self.path(Some(end)).map(|at| self.slot(at).header.time);
+        let all = above.chain(root.as_slice().iter().copied());
         let mut len = 0_usize;
         for (place, time) in times.iter_mut().zip(all) {
             *place = time;
@@ -153,19 +153,21 @@ impl<'a> TreeRef<'a> {
         Times::of(times.get(..len).unwrap_or_default())
     }
 
-    /// Returns the branch that ends in a block, with the engine there.
-    pub(super) fn branch_with<E: Engine>(
-        &self,
-        root: &Branch<E>,
-        end: Option<usize>,
-        engine: E,
-    ) -> Branch<E> {
+    /// Returns the end of the branch that ends in a block.
+    pub(super) fn end_of_branch<E>(&self, root: &Branch<E>, end: usize) -> Branch<()> {
         Branch {
             genesis: root.genesis,
-            tip: end.map_or(root.tip, |at| self.tip(at)),
-            engine,
-            times: self.times_at(root, end),
+            tip: self.tip(end),
+            engine: (),
+            times: self.times_at(&root.times, end),
         }
+    }
+
+    /// Moves a branch on to a block that follows its end. `root` are the times up to the root.
+    pub(super) fn move_branch<E: Engine>(&self, branch: &mut Branch<E>, root: &Times, end: usize) {
+        self.replay(&mut branch.engine, branch.tip.height.0, end);
+        branch.tip = self.tip(end);
+        branch.times = self.times_at(root, end);
     }
 
     /// Moves an engine on from the ancestor at `height` to `end`.

@@ -1,54 +1,48 @@
 //! The engine after a block that is not the tip: replayed from the nearest block where it is known.
 
-use super::inner::{Inner, InnerMut};
-use super::recent::Known;
+use super::inner::InnerMut;
 use super::tree::TreeRef;
-use crate::branch::Branch;
+use crate::branch::{Branch, copy};
 use crate::engine::Engine;
 
-impl<E: Engine> Inner<E> {
-    /// Returns the height of the last block before `end` whose engine is known without a cache, and that engine.
-    fn known_engine(&self, tree: TreeRef<'_>, end: usize) -> (u64, &E) {
-        let tip_at = self.tip_at.filter(|tip| tree.is_ancestor(*tip, end));
-        let known = if tip_at.is_some() { &self.tip } else { &self.root };
-        (known.tip.height.0, &known.engine)
-    }
-}
-
 impl<E: Engine> InnerMut<'_, E> {
-    /// Builds the branch that ends in a block; `None` stands for the root.
-    pub(super) fn branch_at(&self, end: Option<usize>) -> Branch<E> {
-        let Some(at) = end else { return self.inner.root.clone() };
-        let tree = self.tree();
-        let (height, engine) = self.inner.known_engine(tree, at);
-        let mut engine = engine.clone();
-        tree.replay(&mut engine, height, at);
-        tree.branch_with(&self.inner.root, end, engine)
+    /// Moves the tip to a block.
+    pub(super) fn move_tip(&mut self, end: usize) {
+        let inner = &mut *self.inner;
+        let tree = TreeRef::new(&inner.tree, self.parts.headers);
+        if !inner.tip_at.is_some_and(|tip| tree.is_ancestor(tip, end)) {
+            copy(&mut inner.tip, &inner.root);
+        }
+        tree.move_branch(&mut inner.tip, &inner.root.times, end);
+        inner.tip_at = Some(end);
     }
 
-    /// Calls `check` with the branch that ends in a block, and remembers the engine there.
-    pub(super) fn with_recent_branch<T>(
-        &mut self,
-        end: usize,
-        check: impl FnOnce(&Branch<E>) -> T,
-    ) -> T {
-        let recent = self.inner.recent.0.take();
-        let tree = self.tree();
-        let (height, known) = self.inner.known_engine(tree, end);
-        let recent = recent.filter(|recent| {
-            let slot = tree.slot(recent.at);
-            let is_same = slot.arrival == recent.arrival && slot.height() >= height;
-            is_same && tree.is_ancestor(recent.at, end)
-        });
-        let (height, mut engine) = match recent {
-            Some(recent) => (tree.slot(recent.at).height(), recent.engine),
-            None => (height, known.clone()),
+    /// Returns the end of the branch that ends in a block, and the engine there, which is remembered.
+    pub(super) fn recent_branch(&mut self, end: usize) -> (Branch<()>, &E) {
+        self.update_recent(end);
+        (self.tree().end_of_branch(&self.inner.root, end), &self.inner.recent.engine)
+    }
+
+    /// Moves the engine that was needed last on to a block, or another one if that is not on the way.
+    fn update_recent(&mut self, end: usize) {
+        let inner = &mut *self.inner;
+        let tree = TreeRef::new(&inner.tree, self.parts.headers);
+        let tip_at = inner.tip_at.filter(|tip| tree.is_ancestor(*tip, end));
+        let known = if tip_at.is_some() { &inner.tip } else { &inner.root };
+        let recent = &mut inner.recent;
+        let lowest = known.tip.height.0;
+        let is_usable = |at: &usize| {
+            let slot = tree.slot(*at);
+            let is_same = slot.arrival == recent.arrival && slot.height() >= lowest;
+            is_same && tree.is_ancestor(*at, end)
         };
-        tree.replay(&mut engine, height, end);
-        let branch = tree.branch_with(&self.inner.root, Some(end), engine);
-        let result = check(&branch);
-        let arrival = tree.slot(end).arrival;
-        self.inner.recent.0 = Some(Known { at: end, arrival, engine: branch.engine });
-        result
+        let from = recent.at.filter(is_usable);
+        if from.is_none() {
+            copy(&mut recent.engine, &known.engine);
+        }
+        let height = from.map_or(lowest, |at| tree.slot(at).height());
+        tree.replay(&mut recent.engine, height, end);
+        recent.at = Some(end);
+        recent.arrival = tree.slot(end).arrival;
     }
 }

@@ -8,7 +8,7 @@ use super::orphans::{Orphans, OrphansRef, Wait};
 use super::slot::{HeaderSlot, ProofDigest, Status};
 use super::tree::Tree;
 use crate::block::SealedHeader;
-use crate::branch::{BlockError, Branch};
+use crate::branch::BlockError;
 use crate::conn::ConnId;
 use crate::engine::{Engine, Refused, Tip, Weight};
 use crate::hash::{BlockId, Hash};
@@ -23,20 +23,34 @@ impl<E: Engine> InnerMut<'_, E> {
         sealed: &SealedHeader<'_>,
     ) -> Result<Accepted, Refused<BlockError<E::Error>>> {
         let id = sealed.header.id(&self.inner.root.genesis);
-        if id == self.inner.root.tip.id {
+        let Err(refused) = self.add_header(now, &id, sealed) else {
             return Ok(Accepted::Header { id });
+        };
+        let hold = self.hold_of(now, id, &sealed.header, &refused).ok_or(refused)?;
+        let mut orphans = Orphans::new(self.parts.orphans);
+        let is_kept = orphans.insert(conn, id, sealed, hold.wait, hold.expires);
+        if is_kept { Ok(hold.accepted) } else { Err(refused) }
+    }
+
+    /// Adds a header to the tree, unless it is there.
+    fn add_header(
+        &mut self,
+        now: Duration,
+        id: &BlockId,
+        sealed: &SealedHeader<'_>,
+    ) -> Result<(), Refused<BlockError<E::Error>>> {
+        if *id == self.inner.root.tip.id {
+            return Ok(());
         }
-        if let Some(known) = self.tree().find(&id) {
+        if let Some(known) = self.tree().find(id) {
             if self.tree().status(known) == Status::Invalid {
                 return Err(Refused::Invalid(BlockError::InvalidAncestor));
             }
             self.offered(known);
-            return Ok(Accepted::Header { id });
+            return Ok(());
         }
-        match self.check_header(&sealed.header, sealed.proof, now) {
-            Ok((parent, weight)) => self.insert_header(sealed, id, parent, weight),
-            Err(refused) => self.hold(now, conn, id, sealed, refused),
-        }
+        let (parent, weight) = self.check_header(&sealed.header, sealed.proof, now)?;
+        self.insert_header(sealed, id, parent, weight)
     }
 
     /// Checks a header against the branch it continues, and returns its parent and the weight of the branch with it.
@@ -50,42 +64,61 @@ impl<E: Engine> InnerMut<'_, E> {
     ) -> Result<(Option<usize>, Weight), Refused<BlockError<E::Error>>> {
         let inner = &self.inner;
         let tree = self.tree();
-        let total = |branch: &Branch<E>, history: Hash| {
-            let weight = branch.check(header, proof, now.as_secs(), || history);
-            weight.map(|weight| branch.tip.weight.saturating_add(weight))
+        let known = if header.parent == inner.tip.tip.id {
+            Some((inner.tip_at, &inner.tip))
+        } else if header.parent == inner.root.tip.id {
+            Some((None, &inner.root))
+        } else {
+            None
         };
-        let history = |end: Option<usize>| tree.history_root(&inner.history, end);
-        if header.parent == inner.tip.tip.id {
-            return Ok((inner.tip_at, total(&inner.tip, history(inner.tip_at))?));
-        }
-        if header.parent == inner.root.tip.id {
-            return Ok((None, total(&inner.root, history(None))?));
+        if let Some((parent, branch)) = known {
+            let history = || tree.history_root(&inner.history, parent);
+            let weight = branch.check(header, proof, now.as_secs(), history)?;
+            return Ok((parent, branch.tip.weight.saturating_add(weight)));
         }
         let parent = tree.find(&header.parent).ok_or(Refused::Orphan { parent: header.parent })?;
         if tree.status(parent) == Status::Invalid {
             return Err(Refused::Invalid(BlockError::InvalidAncestor));
         }
-        let history = history(Some(parent));
-        let weight = match &inner.switch {
-            Some(switch) if switch.trial.tip.id == header.parent => total(&switch.trial, history)?,
-            _ => self.with_recent_branch(parent, |branch| total(branch, history))?,
-        };
+        let history = tree.history_root(&inner.history, Some(parent));
+        if let Some(switch) = &inner.switch
+            && switch.trial.tip.id == header.parent
+        {
+            let weight = switch.trial.check(header, proof, now.as_secs(), || history)?;
+            return Ok((Some(parent), switch.trial.tip.weight.saturating_add(weight)));
+        }
+        let weight = self.check_beside(parent, header, proof, now, history)?;
         Ok((Some(parent), weight))
+    }
+
+    /// Checks a header against a branch beside the chain, and returns the weight of that branch with it.
+    #[inline(never)] // the branch does not stand on the stack while a header on the chain is checked
+    fn check_beside(
+        &mut self,
+        parent: usize,
+        header: &Header,
+        proof: &[u8],
+        now: Duration,
+        history: Hash,
+    ) -> Result<Weight, Refused<BlockError<E::Error>>> {
+        let (branch, engine) = self.recent_branch(parent);
+        let weight = branch.check_by(engine, header, proof, now.as_secs(), || history)?;
+        Ok(branch.tip.weight.saturating_add(weight))
     }
 
     #[inline(never)] // what it needs does not stand on the stack while signatures are checked
     fn insert_header(
         &mut self,
         sealed: &SealedHeader<'_>,
-        id: BlockId,
+        id: &BlockId,
         parent: Option<usize>,
         weight: Weight,
-    ) -> Result<Accepted, Refused<BlockError<E::Error>>> {
+    ) -> Result<(), Refused<BlockError<E::Error>>> {
         let target = self.inner.switch.as_ref().map(|switch| switch.target);
         let checked = self.inner.check.as_ref().map(|check| check.block.at);
         let pinned = [target, checked, self.inner.best, self.inner.reported];
-        let mut slot = HeaderSlot::new(sealed.header, id, ProofDigest::of(sealed.proof), weight);
-        slot.subtree = self.tree().subtree_of(&self.inner.history, parent, &id);
+        let mut slot = HeaderSlot::new(sealed.header, *id, ProofDigest::of(sealed.proof), weight);
+        slot.subtree = self.tree().subtree_of(&self.inner.history, parent, id);
         let engine = &self.inner.root.engine;
         let prefer = |ours: &Tip, theirs: &Tip| engine.prefer(ours, theirs);
         let mut tree = Tree::new(&mut self.inner.tree, self.parts.headers);
@@ -93,41 +126,36 @@ impl<E: Engine> InnerMut<'_, E> {
         let at = inserted.map_err(|full| Refused::NoRoom { capacity: full.capacity })?;
         self.consider(at);
         self.offered(at);
-        Ok(Accepted::Header { id })
+        Ok(())
     }
 
-    /// Keeps a header whose parent or time has not come yet.
-    fn hold(
-        &mut self,
+    /// Returns what a refused header waits for, if its parent or time has not come yet.
+    fn hold_of(
+        &self,
         now: Duration,
-        conn: ConnId,
         id: BlockId,
-        sealed: &SealedHeader<'_>,
-        refused: Refused<BlockError<E::Error>>,
-    ) -> Result<Accepted, Refused<BlockError<E::Error>>> {
+        header: &Header,
+        refused: &Refused<BlockError<E::Error>>,
+    ) -> Option<Hold> {
         let timeout = self.inner.config.orphan_timeout;
-        let (wait, expires, accepted) = match refused {
+        let hold = match *refused {
             // Below the root there is no parent to come.
-            Refused::Orphan { parent } if sealed.header.height > self.inner.root.tip.height => {
-                let expires = now.saturating_add(timeout);
-                (Wait::Parent(parent), expires, Accepted::Orphan { id, parent })
-            }
+            Refused::Orphan { parent } if header.height > self.inner.root.tip.height => Hold {
+                wait: Wait::Parent(parent),
+                expires: now.saturating_add(timeout),
+                accepted: Accepted::Orphan { id, parent },
+            },
             Refused::NotYet { at } if at > now.as_secs() => {
                 let time = Duration::from_secs(at);
                 if time > now.saturating_add(timeout) {
-                    return Err(refused);
+                    return None;
                 }
                 let expires = time.saturating_add(timeout);
-                (Wait::Until(at), expires, Accepted::Early { id, at })
+                Hold { wait: Wait::Until(at), expires, accepted: Accepted::Early { id, at } }
             }
-            _ => return Err(refused),
+            _ => return None,
         };
-        let mut orphans = Orphans::new(self.parts.orphans);
-        if expires > now && orphans.insert(conn, id, sealed, wait, expires) {
-            Ok(accepted)
-        } else {
-            Err(refused)
-        }
+        (hold.expires > now).then_some(hold)
     }
 
     /// Returns a header that waits no more.
@@ -141,14 +169,35 @@ impl<E: Engine> InnerMut<'_, E> {
     /// Checks a header that waits no more. One that proves invalid is dropped and reported.
     #[inline(never)] // what it needs does not stand on the stack while signatures are checked
     pub(super) fn attach_orphan(&mut self, at: usize) {
-        let Some(orphan) = Orphans::new(self.parts.orphans).take(at) else { return };
-        if let Ok((sealed, _)) = SealedHeader::decode(orphan.bytes()) {
-            let now = self.inner.now;
-            let conn = orphan.conn;
-            if let Err(Refused::Invalid(why)) = self.accept_header(now, conn, &sealed) {
-                let id = sealed.header.id(&self.inner.root.genesis);
-                self.inner.report = Some(Event::Invalid { id, conn, why });
-            }
+        // The header is read in its slot: meanwhile the table is not part of the node.
+        let slots = core::mem::take(&mut self.parts.orphans);
+        let orphan = OrphansRef::new(slots).get(at);
+        let hold = orphan.and_then(|(bytes, conn)| self.check_orphan(bytes, conn));
+        self.parts.orphans = slots;
+        let mut orphans = Orphans::new(self.parts.orphans);
+        match hold {
+            Some(hold) => orphans.keep(at, hold.wait, hold.expires),
+            None => orphans.remove(at),
         }
     }
+
+    /// Returns what the header waits for now, if it is to be kept longer.
+    fn check_orphan(&mut self, bytes: &[u8], conn: ConnId) -> Option<Hold> {
+        let decoded = SealedHeader::decode(bytes);
+        let (sealed, _) = decoded.as_ref().ok()?;
+        let now = self.inner.now;
+        let id = sealed.header.id(&self.inner.root.genesis);
+        let refused = self.add_header(now, &id, sealed).err()?;
+        if let Refused::Invalid(why) = refused {
+            self.inner.report = Some(Event::Invalid { id, conn, why });
+        }
+        self.hold_of(now, id, &sealed.header, &refused)
+    }
+}
+
+/// A header that is kept until it can be checked.
+struct Hold {
+    wait: Wait,
+    expires: Duration,
+    accepted: Accepted,
 }

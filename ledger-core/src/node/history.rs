@@ -14,11 +14,12 @@ pub(super) struct History {
 
 impl History {
     /// Returns the history up to the first root of a node.
+    #[inline(never)] // builds the history where the caller wants it
     pub(super) fn new(start: &Start<'_>) -> Self {
         let count = start.tip.height.0;
         let leaf = MerkleTree::leaf(start.tip.id.as_bytes());
-        let last = MerkleTree::last_peak(count, start.smallest_peaks(), leaf);
-        Self { before: MerkleTree::from_smallest_peaks(count, start.smallest_peaks()), last }
+        let last = MerkleTree::last_peak(count, start.peaks.smallest_first(), leaf);
+        Self { before: MerkleTree::of_peaks(count, &|at| start.peaks.get(at)), last }
     }
 
     /// Moves on from the root to a child.

@@ -144,6 +144,7 @@ impl<E: Engine> Inner<E> {
             now: Duration::ZERO,
             confirmed: start.tip.height.0,
             tip: start.branch(engine.clone()),
+            recent: RecentEngine::unknown(engine.clone()),
             root: start.branch(engine),
             history: History::new(start),
             root_header: start.header,
@@ -160,7 +161,6 @@ impl<E: Engine> Inner<E> {
             asked: None,
             rest: None,
             reported: None,
-            recent: RecentEngine::NONE,
         }
     }
 

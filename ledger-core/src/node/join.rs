@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::chunk::Chunk;
 use super::inner::Inner;
 use super::machine::Node;
-use super::start::{Start, clear};
+use super::start::{Peaks, Start, clear};
 use super::storage::NodeStorage;
 use crate::block::SealedHeader;
 use crate::branch::{Branch, HeaderBranch};
@@ -140,13 +140,17 @@ impl<E: Engine> HeaderFollower<E> {
     }
 
     fn add(&mut self, sealed: &SealedHeader<'_>, now: Duration) -> Result<(), BlockVerdict> {
-        let header = sealed.header;
-        let before = (header.height == self.target).then(|| self.branch.history.clone());
-        let added = self.branch.add(sealed, now.as_secs());
-        added.map_err(|refused| BlockVerdict::of_refused(&refused))?;
-        if let Some(history) = before {
-            self.base = Some(JoinBase { branch: self.branch.end.clone(), header, history });
+        let checked = self.branch.check(sealed, now.as_secs());
+        let weight = checked.map_err(|refused| BlockVerdict::of_refused(&refused))?;
+        self.branch.move_end(sealed, weight);
+        if sealed.header.height == self.target {
+            self.base = Some(JoinBase {
+                branch: self.branch.end.clone(),
+                header: sealed.header,
+                history: self.branch.history.clone(),
+            });
         }
+        self.branch.push_end();
         Ok(())
     }
 
@@ -178,12 +182,8 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Join<E, L, S> {
         let (mut parts, hasher) = storage.parts_and_hasher();
         let (tree, mut trie) = clear(inner.config.seed, &mut parts);
         TrieMut { root: &mut trie, slots: parts.entries, hasher }.root(); // as it is after each chunk
-        let mut peaks = [[0; 32]; 64];
-        let count = base.history.peaks().len();
-        let places = peaks.iter_mut().zip(base.history.peaks());
-        places.for_each(|(place, peak)| *place = *peak.as_bytes());
         let Branch { genesis, tip, engine, times } = base.branch;
-        let peaks = peaks.get(..count).unwrap_or_default();
+        let peaks = Peaks::Hashes(base.history.peaks());
         let start = Start { genesis, tip, times, header: Some(base.header), peaks, tree, trie };
         let inner = Inner::new(inner.rules, inner.config, engine, &start);
         Self { inner, ledger, storage, last: None, is_complete: false }
@@ -234,7 +234,8 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Join<E, L, S> {
         if self.is_complete {
             return Err(ChunkError::Complete);
         }
-        let chunk = Chunk::decode(bytes).map_err(ChunkError::Decode)?;
+        let decoded = Chunk::decode(bytes);
+        let chunk = decoded.as_ref().map_err(|error| ChunkError::Decode(*error))?;
         let first = chunk.entries().next().map(|(key, _)| key);
         if self.last.is_some_and(|last| first.is_none_or(|first| first <= last)) {
             return Err(ChunkError::WrongStart);
@@ -244,7 +245,7 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Join<E, L, S> {
         if proved.map_err(ChunkError::Proof)? != Some(value.hash()) {
             return Err(ChunkError::WrongValue);
         }
-        self.insert(&chunk)?;
+        self.insert(chunk)?;
         self.last = Some(last);
         self.is_complete = chunk.proof.is_last(&last);
         Ok(())

@@ -102,9 +102,10 @@ impl<E: Engine, L: Ledger, S: NodeStorage + ?Sized> Node<E, L, S> {
         conn: ConnId,
         bytes: &[u8],
     ) -> Result<Accepted, Refused<BlockError<E::Error>>> {
-        let (sealed, _) = SealedHeader::decode(bytes)?;
+        let decoded = SealedHeader::decode(bytes);
+        let (sealed, _) = decoded.as_ref().map_err(|error| *error)?;
         let mut inner = self.inner_mut();
-        let accepted = inner.accept_header(inner.inner.now.max(now), conn, &sealed)?;
+        let accepted = inner.accept_header(inner.inner.now.max(now), conn, sealed)?;
         inner.advance_clock(now);
         Ok(accepted)
     }
@@ -207,7 +208,8 @@ impl<E: Engine, L: Ledger, S: NodeStorage + ?Sized> Node<E, L, S> {
         let mut inner = self.inner_mut();
         let at = inner.tree().find(id)?;
         let history = inner.tree().history(&inner.inner.history, at);
-        Some(HeaderBranch { end: inner.with_recent_branch(at, Branch::clone), history })
+        let (Branch { genesis, tip, times, .. }, engine) = inner.recent_branch(at);
+        Some(HeaderBranch { end: Branch { genesis, tip, engine: engine.clone(), times }, history })
     }
 
     fn inner_mut(&mut self) -> InnerMut<'_, E> {

@@ -31,13 +31,6 @@ pub(super) enum Wait {
     Until(u64), // Unix seconds
 }
 
-/// A header taken out of the table.
-pub(super) struct Orphan {
-    pub(super) conn: ConnId,
-    len: usize,
-    bytes: [u8; MAX_LEN],
-}
-
 pub(super) struct Orphans<'a>(&'a mut [OrphanSlot]);
 
 #[derive(Clone, Copy)]
@@ -59,17 +52,16 @@ impl OrphanSlot {
         self.len == 0
     }
 
+    /// Returns header and proof.
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
     /// Returns whether it is this header with this proof. The id does not cover the proof: a header with a forged one must
     /// not keep the right one out.
     fn is_same(&self, id: &BlockId, sealed: &SealedHeader<'_>) -> bool {
-        let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
+        let bytes = self.bytes();
         self.id == *id && bytes.len() == sealed.encoded_len() && bytes.ends_with(sealed.proof)
-    }
-}
-
-impl Orphan {
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
     }
 }
 
@@ -80,6 +72,16 @@ impl<'a> OrphansRef<'a> {
 
     fn used(&self) -> impl Iterator<Item = (usize, &OrphanSlot)> {
         self.0.iter().enumerate().filter(|(_, slot)| !slot.is_free())
+    }
+
+    /// Returns a header with its proof, and the connection that delivered it.
+    pub(super) fn get(&self, at: usize) -> Option<(&'a [u8], ConnId)> {
+        self.0.get(at).map(|slot| (slot.bytes(), slot.conn))
+    }
+
+    fn next_arrival(&self) -> u64 {
+        let last = self.used().map(|(_, slot)| slot.arrival).max();
+        last.unwrap_or(0).saturating_add(1)
     }
 
     /// Returns the oldest header that waits no more.
@@ -130,7 +132,7 @@ impl<'a> Orphans<'a> {
         if table.used().any(|(_, slot)| slot.is_same(&id, sealed)) {
             return true;
         }
-        let arrival = table.used().map(|(_, slot)| slot.arrival).max().unwrap_or(0);
+        let arrival = table.next_arrival();
         let len = sealed.encoded_len();
         let place = if len <= MAX_LEN { self.place_for(conn) } else { None };
         let Some(slot) = place.and_then(|at| self.0.get_mut(at)) else { return false };
@@ -141,7 +143,7 @@ impl<'a> Orphans<'a> {
         slot.id = id;
         slot.wait = wait;
         slot.expires = expires;
-        slot.arrival = arrival.saturating_add(1);
+        slot.arrival = arrival;
         true
     }
 
@@ -157,12 +159,21 @@ impl<'a> Orphans<'a> {
         own.min_by_key(|(_, slot)| slot.arrival).map(|(at, _)| at)
     }
 
-    /// Takes a header out.
-    pub(super) fn take(&mut self, at: usize) -> Option<Orphan> {
-        let slot = self.0.get_mut(at)?;
-        let orphan = Orphan { conn: slot.conn, len: usize::from(slot.len), bytes: slot.bytes };
-        *slot = OrphanSlot::EMPTY;
-        Some(orphan)
+    /// Removes a header.
+    pub(super) fn remove(&mut self, at: usize) {
+        if let Some(slot) = self.0.get_mut(at) {
+            *slot = OrphanSlot::EMPTY;
+        }
+    }
+
+    /// Keeps a header longer.
+    pub(super) fn keep(&mut self, at: usize, wait: Wait, expires: Duration) {
+        let arrival = OrphansRef(self.0).next_arrival();
+        if let Some(slot) = self.0.get_mut(at) {
+            slot.wait = wait;
+            slot.expires = expires;
+            slot.arrival = arrival;
+        }
     }
 
     /// Frees what expired.

@@ -5,18 +5,17 @@
 ///
 /// It saves time and decides nothing: nodes that differ only in it are equal.
 #[derive(Debug, Clone)]
-pub(super) struct RecentEngine<E>(pub(super) Option<Known<E>>);
-
-/// The engine after the block in a slot.
-#[derive(Debug, Clone)]
-pub(super) struct Known<E> {
-    pub(super) at: usize,
-    pub(super) arrival: u64, // tells another header in the same slot apart
+pub(super) struct RecentEngine<E> {
+    pub(super) at: Option<usize>, // none is known without it
+    pub(super) arrival: u64,      // tells another header in the same slot apart
     pub(super) engine: E,
 }
 
 impl<E> RecentEngine<E> {
-    pub(super) const NONE: Self = Self(None);
+    /// Returns one that is not known. It holds any engine.
+    pub(super) const fn unknown(engine: E) -> Self {
+        Self { at: None, arrival: 0, engine }
+    }
 }
 
 impl<E> PartialEq for RecentEngine<E> {

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::inner::InnerMut;
-use super::start::Start;
+use super::start::{Peaks, Start};
 use super::storage::NodeParts;
 use crate::branch::Branch;
 use crate::codec::Reader;
@@ -83,7 +83,7 @@ pub(super) struct Front<'s> {
     pub(super) header: Header,
     pub(super) weight: Weight,
     times: Times,
-    peaks: &'s [[u8; 32]], // of the history before the header
+    peaks: Peaks<'s>, // of the history before the header
 }
 
 impl<E: Engine> InnerMut<'_, E> {
@@ -214,13 +214,13 @@ impl<'s> Front<'s> {
         let peaks = usize::try_from(size.count_ones()).unwrap_or(usize::MAX);
         let bytes = reader.slice(peaks.saturating_mul(32))?;
         let (peaks, _) = bytes.as_chunks();
+        let peaks = Peaks::Bytes(peaks);
         Ok(Self { header, weight, times, peaks })
     }
 
     /// Checks what the header commits to, and that the rest can be.
     pub(super) fn check(&self) -> Result<(), ResumeError> {
-        let peaks = self.peaks.iter().rev().map(|peak| Hash::from_bytes(*peak));
-        if MerkleTree::root_of_peaks(peaks) != self.header.history {
+        if MerkleTree::root_of_peaks(self.peaks.smallest_first()) != self.header.history {
             return Err(ResumeError::WrongHistory);
         }
         let before = self.times.before().ok_or(ResumeError::WrongTimes)?;

@@ -5,7 +5,7 @@ use crate::codec::Reader;
 use crate::engine::Weight;
 use crate::error::{BufferTooSmall, ConfigError};
 use crate::groups::GroupHasher;
-use crate::hash::{BlockId, GenesisId};
+use crate::hash::{BlockId, GenesisId, Hash};
 use crate::header::Header;
 use crate::spec::Rules;
 use crate::state::{Key, Slot, TrieMut, TrieRef, TrieRoot};
@@ -44,18 +44,16 @@ impl<S: AsRef<[Slot]> + AsMut<[Slot]>> SnapshotSource<S> {
         if capacity < needed {
             return Err(ConfigError::TooFewSlots { needed, capacity }.into());
         }
-        let mut reader = Reader(snapshot);
-        let front = Front::read(&mut reader)?;
-        front.check()?;
+        let (expected, entries) = check_front(snapshot)?;
         let mut trie = TrieRoot::clear(slots.as_mut());
         let mut state =
             TrieMut { root: &mut trie, slots: slots.as_mut(), hasher: GroupHasher::NONE };
-        let found = fill_entries(reader, rules, &mut state)?;
-        let header = front.header;
-        let expected = header.state;
+        let found = fill_entries(entries, rules, &mut state)?;
         if found != expected {
             return Err(ResumeError::WrongState { expected, found });
         }
+        let front = Front::read(&mut Reader(snapshot))?;
+        let header = front.header;
         Ok(Self { header, id: header.id(genesis), weight: front.weight, trie, slots })
     }
 
@@ -90,34 +88,56 @@ impl<S: AsRef<[Slot]> + AsMut<[Slot]>> SnapshotSource<S> {
     /// [`BufferTooSmall`] if not even one entry fits; 8,598 bytes always suffice for one.
     pub fn chunk(&mut self, from: &Key, out: &mut [u8]) -> Result<Option<usize>, BufferTooSmall> {
         let trie = TrieRef { root: &self.trie, slots: self.slots.as_ref() };
-        let mut len = COUNT_LEN;
-        let mut count = 0_u16;
-        let mut last = None;
-        for (key, value) in trie.entries_from(from) {
-            let bytes = value.as_bytes();
-            let next = len.saturating_add(ENTRY_LEN).saturating_add(bytes.len());
-            let needed = next.saturating_add(trie.proof_len(&key));
-            if needed > out.len() && count == 0 {
-                return Err(BufferTooSmall { needed });
-            }
-            if needed > out.len() || count == u16::MAX {
-                break;
-            }
-            let value_len = u8::try_from(bytes.len()).unwrap_or(0);
-            let entry = key.as_bytes().iter().chain([&value_len]).chain(bytes);
-            let place = out.get_mut(len..next).unwrap_or_default();
-            place.iter_mut().zip(entry).for_each(|(place, byte)| *place = *byte);
-            len = next;
-            count = count.saturating_add(1);
-            last = Some(key);
-        }
-        let Some(last) = last else { return Ok(None) };
-        if let Some(place) = out.first_chunk_mut() {
-            *place = count.to_be_bytes();
-        }
+        let Some((last, len)) = write_entries(trie, from, out)? else { return Ok(None) };
         let mut state =
             TrieMut { root: &mut self.trie, slots: self.slots.as_mut(), hasher: GroupHasher::NONE };
         let proof = state.prove(&last, out.get_mut(len..).unwrap_or_default())?;
         Ok(Some(len.saturating_add(proof.as_bytes().len())))
     }
+}
+
+/// Checks what a snapshot says besides the entries. Returns the root of the state and the entries.
+#[inline(never)] // the header does not stand on the stack while the entries are hashed
+fn check_front(snapshot: &[u8]) -> Result<(Hash, Reader<'_>), ResumeError> {
+    let mut reader = Reader(snapshot);
+    let read = Front::read(&mut reader);
+    let front = read.as_ref().map_err(|error| *error)?;
+    front.check()?;
+    Ok((front.header.state, reader))
+}
+
+/// Writes the entries of a chunk to `out`. Returns the last key and the length in bytes, or `None` if there is no entry.
+#[inline(never)] // the way through the trie does not stand on the stack while the last entry is proved
+fn write_entries(
+    trie: TrieRef<'_>,
+    from: &Key,
+    out: &mut [u8],
+) -> Result<Option<(Key, usize)>, BufferTooSmall> {
+    let mut len = COUNT_LEN;
+    let mut count = 0_u16;
+    let mut last = None;
+    let mut entries = trie.entries();
+    entries.skip_to(from);
+    for (key, value) in entries.by_ref() {
+        let bytes = value.as_bytes();
+        let next = len.saturating_add(ENTRY_LEN).saturating_add(bytes.len());
+        let needed = next.saturating_add(trie.proof_len(&key));
+        if needed > out.len() && count == 0 {
+            return Err(BufferTooSmall { needed });
+        }
+        if needed > out.len() || count == u16::MAX {
+            break;
+        }
+        let value_len = u8::try_from(bytes.len()).unwrap_or(0);
+        let entry = key.as_bytes().iter().chain([&value_len]).chain(bytes);
+        let place = out.get_mut(len..next).unwrap_or_default();
+        place.iter_mut().zip(entry).for_each(|(place, byte)| *place = *byte);
+        len = next;
+        count = count.saturating_add(1);
+        last = Some(key);
+    }
+    if let Some(place) = out.first_chunk_mut() {
+        *place = count.to_be_bytes();
+    }
+    Ok(last.map(|last| (last, len)))
 }

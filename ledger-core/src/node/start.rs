@@ -24,9 +24,18 @@ pub(super) struct Start<'s> {
     pub(super) tip: Tip,
     pub(super) times: Times,
     pub(super) header: Option<Header>, // unless the root is block 0
-    pub(super) peaks: &'s [[u8; 32]],  // of the history before the root, the largest subtree first
+    pub(super) peaks: Peaks<'s>,       // of the history before the root
     pub(super) tree: TreeRoot,
     pub(super) trie: TrieRoot,
+}
+
+/// The roots of the complete subtrees of a history, the largest one first.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Peaks<'s> {
+    /// Of a snapshot.
+    Bytes(&'s [[u8; 32]]),
+    /// Of a tree.
+    Hashes(&'s [Hash]),
 }
 
 impl Start<'_> {
@@ -52,7 +61,7 @@ impl Start<'_> {
             weight: Weight(0),
         };
         let times = Times::starting_at(spec.time);
-        Ok(Self { genesis, tip, times, header: None, peaks: &[], tree, trie })
+        Ok(Self { genesis, tip, times, header: None, peaks: Peaks::Bytes(&[]), tree, trie })
     }
 
     /// Returns the branch that ends in the root. `engine` is as it was there.
@@ -60,10 +69,26 @@ impl Start<'_> {
     pub(super) fn branch<E>(&self, engine: E) -> Branch<E> {
         Branch { genesis: self.genesis, tip: self.tip, engine, times: self.times }
     }
+}
 
-    /// Returns the roots of the complete subtrees before the root, the smallest one first.
-    pub(super) fn smallest_peaks(&self) -> impl Iterator<Item = Hash> + '_ {
-        self.peaks.iter().rev().map(|peak| Hash::from_bytes(*peak))
+impl<'s> Peaks<'s> {
+    /// Returns a root, or zeros beyond the last one.
+    pub(super) fn get(&self, at: usize) -> Hash {
+        let peak = match self {
+            Self::Bytes(bytes) => bytes.get(at).copied().map(Hash::from_bytes),
+            Self::Hashes(hashes) => hashes.get(at).copied(),
+        };
+        peak.unwrap_or(Hash::ZERO)
+    }
+
+    /// Returns the roots, the smallest subtree first.
+    pub(super) fn smallest_first(self) -> impl Iterator<Item = Hash> + 's {
+        let (bytes, hashes): (&[[u8; 32]], &[Hash]) = match self {
+            Self::Bytes(bytes) => (bytes, &[]),
+            Self::Hashes(hashes) => (&[], hashes),
+        };
+        let bytes = bytes.iter().rev().map(|bytes| Hash::from_bytes(*bytes));
+        bytes.chain(hashes.iter().rev().copied())
     }
 }
 

@@ -192,18 +192,18 @@ impl<'a> Tree<'a> {
 
     /// Frees the slot of a header without children.
     fn remove(&mut self, at: usize) {
-        let slot = *self.as_ref().slot(at);
+        let HeaderSlot { id, parent, next_sibling, next, .. } = *self.as_ref().slot(at);
         let mut previous = None;
-        let mut sibling = *self.first_child_mut(slot.parent.get());
+        let mut sibling = *self.first_child_mut(parent.get());
         while let Some(index) = sibling.get().filter(|index| *index != at) {
             previous = Some(index);
             sibling = self.as_ref().slot(index).next_sibling;
         }
         match previous {
-            Some(previous) => self.change(previous, |slot_| slot_.next_sibling = slot.next_sibling),
-            None => *self.first_child_mut(slot.parent.get()) = slot.next_sibling,
+            Some(previous) => self.change(previous, |slot| slot.next_sibling = next_sibling),
+            None => *self.first_child_mut(parent.get()) = next_sibling,
         }
-        self.unlink(&slot, at);
+        self.unlink(&id, next, at);
         let free = self.root.free;
         self.change(at, |place| {
             *place = HeaderSlot { bucket: place.bucket, next: free, ..HeaderSlot::EMPTY };
@@ -211,18 +211,18 @@ impl<'a> Tree<'a> {
         self.root.free = Link::to(at);
     }
 
-    /// Takes a header out of the index.
-    fn unlink(&mut self, slot: &HeaderSlot, at: usize) {
-        let Some(bucket) = self.root.bucket(&slot.id, self.slots.len()) else { return };
+    /// Takes a header out of the index. `next` is the one after it.
+    fn unlink(&mut self, id: &BlockId, next: Link, at: usize) {
+        let Some(bucket) = self.root.bucket(id, self.slots.len()) else { return };
         let mut link = self.as_ref().slot(bucket).bucket;
         if link.get() == Some(at) {
-            self.change(bucket, |head| head.bucket = slot.next);
+            self.change(bucket, |head| head.bucket = next);
             return;
         }
         while let Some(index) = link.get() {
             link = self.as_ref().slot(index).next;
             if link.get() == Some(at) {
-                self.change(index, |before| before.next = slot.next);
+                self.change(index, |before| before.next = next);
                 return;
             }
         }
@@ -309,12 +309,12 @@ impl<'a> Tree<'a> {
     }
 
     /// Records that a block is executed.
-    pub(super) fn set_executed(&mut self, at: usize, tip: &Tip, writes: usize, effects: Effects) {
+    pub(super) fn set_executed(&mut self, at: usize, tip: &Tip, writes: usize, effects: &Effects) {
         self.change(at, |slot| {
             slot.status = Status::Trial;
             slot.weight = tip.weight;
             slot.writes = writes;
-            slot.effects = effects;
+            slot.effects = *effects;
             slot.keep_due = !slot.saved;
         });
     }

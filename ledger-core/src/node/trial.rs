@@ -10,14 +10,16 @@
 use core::cmp::Ordering;
 
 use super::inner::{InnerMut, Rest, Switch};
-use super::recent::RecentEngine;
 use super::slot::Status;
+use super::tree::TreeRef;
+use crate::branch::copy;
 use crate::engine::{Engine, Tip};
 use crate::hash::BlockId;
 use crate::state::{Effects, Store as _};
 
 impl<E: Engine> InnerMut<'_, E> {
     /// Takes the blocks back that are not on the way to `target`, unless the branch under trial is on the way.
+    #[inline(never)] // the new branch does not stand on the stack while the header is checked
     pub(super) fn begin_trial(&mut self, target: usize) {
         if let Some(switch) = &mut self.inner.switch {
             switch.target = target;
@@ -25,11 +27,6 @@ impl<E: Engine> InnerMut<'_, E> {
         }
         let tree = self.tree();
         let fork_at = tree.fork(self.inner.root.tip.height.0, target);
-        let trial = if fork_at == self.inner.tip_at {
-            self.inner.tip.clone()
-        } else {
-            self.branch_at(fork_at)
-        };
         let mut back = 0_usize;
         let mut disconnected = 0_u32;
         for at in tree.path(self.inner.tip_at).take_while(|at| Some(*at) != fork_at) {
@@ -39,14 +36,29 @@ impl<E: Engine> InnerMut<'_, E> {
         let redo_end = self.inner.journal_len;
         let fork = redo_end.saturating_sub(back);
         self.with_state(|trie, journal| journal.swap_back(fork, redo_end, trie));
+        let trial = self.inner.tip.clone();
         self.inner.switch = Some(Switch { target, end: None, trial, fork, redo_end, disconnected });
+        if fork_at != self.inner.tip_at {
+            self.rewind_trial(fork_at);
+        }
+    }
+
+    /// Moves the branch under trial from the tip back to the block where it forks off. `None` stands for the root.
+    fn rewind_trial(&mut self, fork_at: Option<usize>) {
+        let inner = &mut *self.inner;
+        let Some(switch) = &mut inner.switch else { return };
+        copy(&mut switch.trial, &inner.root);
+        if let Some(fork_at) = fork_at {
+            let tree = TreeRef::new(&inner.tree, self.parts.headers);
+            tree.move_branch(&mut switch.trial, &inner.root.times, fork_at);
+        }
     }
 
     /// Records that the next block of the branch is executed.
-    pub(super) fn complete(&mut self, at: usize, tip: &Tip, writes: usize, effects: Effects) {
-        if self.tree().slot(at).effects != effects {
+    pub(super) fn complete(&mut self, at: usize, tip: &Tip, writes: usize, effects: &Effects) {
+        if self.tree().slot(at).effects != *effects {
             // The engine was replayed without them.
-            self.inner.recent = RecentEngine::NONE;
+            self.inner.recent.at = None;
         }
         self.tree_mut().set_executed(at, tip, writes, effects);
         if let Some(switch) = &mut self.inner.switch {
@@ -90,25 +102,37 @@ impl<E: Engine> InnerMut<'_, E> {
     /// Makes the branch under trial up to `last` the chain.
     #[inline(never)]
     fn commit(&mut self, last: usize) {
-        let Some(switch) = self.inner.switch.take() else { return };
+        let Some(switch) = &self.inner.switch else { return };
         let fork = switch.fork;
         let redo_end = switch.redo_end;
+        let disconnected = switch.disconnected;
+        let end = switch.end.filter(|end| *end != last);
         self.with_state(|_, journal| journal.remove(fork, redo_end));
         self.inner.shift_journal(redo_end.saturating_sub(fork));
         let old = self.inner.tip_at;
-        self.tree_mut().unexecute(old, Status::Active, switch.disconnected);
+        self.tree_mut().unexecute(old, Status::Active, disconnected);
         self.activate(last);
-        let end = switch.end.filter(|end| *end != last);
-        let tip = if end.is_none() { switch.trial.clone() } else { self.branch_at(Some(last)) };
-        self.inner.tip = tip;
-        self.inner.tip_at = Some(last);
-        if end.is_some() || self.inner.is_executing() {
+        let goes_on = end.is_some() || self.inner.is_executing();
+        match &self.inner.switch {
+            Some(switch) if end.is_none() => {
+                copy(&mut self.inner.tip, &switch.trial);
+                self.inner.tip_at = Some(last);
+            }
+            _ => self.move_tip(last),
+        }
+        if goes_on {
             let tree = self.tree();
             let rest = tree.path(end).take_while(|at| *at != last);
             let writes: usize = rest.map(|at| tree.slot(at).writes).sum();
             let fork = self.inner.executed_end().saturating_sub(writes);
-            let redo_end = fork;
-            self.inner.switch = Some(Switch { end, fork, redo_end, disconnected: 0, ..switch });
+            if let Some(switch) = &mut self.inner.switch {
+                switch.end = end;
+                switch.fork = fork;
+                switch.redo_end = fork;
+                switch.disconnected = 0;
+            }
+        } else {
+            self.inner.switch = None;
         }
         self.forget_worse_best();
     }

@@ -12,7 +12,7 @@ use crate::conn::ConnId;
 use crate::engine::{Engine, Refused, Weight};
 use crate::error::DecodeError;
 use crate::execute::{ExecuteError, Execution, Target, check_state};
-use crate::state::{Effects, Journal, Store as _, TrieMut};
+use crate::state::{Journal, Store as _, TrieMut};
 
 /// Transactions that are hashed for one unit of work. Checking a signature takes about as long.
 const HASHED_PER_UNIT: u32 = 16;
@@ -45,8 +45,9 @@ impl<E: Engine> InnerMut<'_, E> {
         if len > limit {
             return Err(Refused::Invalid(BlockError::TooLong { len, limit }));
         }
-        let (sealed, body) = SealedHeader::decode(bytes)?;
-        let accepted = self.accept_header(now, conn, &sealed)?;
+        let decoded = SealedHeader::decode(bytes);
+        let (sealed, body) = decoded.as_ref().map_err(|error| *error)?;
+        let accepted = self.accept_header(now, conn, sealed)?;
         let Accepted::Header { id } = accepted else { return Ok(accepted) };
         let Some(at) = self.tree().find(&id) else { return Ok(accepted) };
         self.unpark(at);
@@ -199,7 +200,8 @@ impl<E: Engine> InnerMut<'_, E> {
         self.make_room();
         let known = self.tree().slot(block.at).proof;
         let bytes = self.parts.block.get(..block.len).unwrap_or_default();
-        let Ok((sealed, _)) = SealedHeader::decode(bytes) else { return Slice::Unable };
+        let decoded = SealedHeader::decode(bytes);
+        let Ok((sealed, _)) = &decoded else { return Slice::Unable };
         let Some(switch) = &self.inner.switch else { return Slice::Unable };
         let history =
             || self.tree().history_root(&self.inner.history, self.tree().parent(block.at));
@@ -215,6 +217,7 @@ impl<E: Engine> InnerMut<'_, E> {
         }
     }
 
+    #[inline(never)] // what it needs does not stand on the stack while the header is checked
     fn begin_execution(&mut self, block: Delivered, weight: Weight) -> Slice<E::Error> {
         let header = self.tree().slot(block.at).header;
         let genesis = self.inner.root.genesis;
@@ -262,10 +265,9 @@ impl<E: Engine> InnerMut<'_, E> {
 
     #[inline(never)] // what it needs does not stand on the stack while signatures are checked
     fn finish(&mut self, block: Delivered) -> Slice<E::Error> {
-        let effects = match self.close_body(block) {
-            Ok(effects) => effects,
-            Err(refused) => return self.undo(refused),
-        };
+        if let Err(refused) = self.close_body(block) {
+            return self.undo(refused);
+        }
         let check = self.inner.check.take();
         let Some(Check { stage: Stage::Execute(executing), .. }) = check else {
             return Slice::Unable;
@@ -273,16 +275,16 @@ impl<E: Engine> InnerMut<'_, E> {
         let writes = self.inner.journal_len.saturating_sub(executing.start);
         let Some(switch) = &mut self.inner.switch else { return Slice::Unable };
         let slot = TreeRef::new(&self.inner.tree, self.parts.headers).slot(block.at);
-        switch.trial.apply(&slot.header, slot.id, executing.weight, &effects);
+        switch.trial.apply(&slot.header, slot.id, executing.weight, executing.execution.effects());
         let tip = switch.trial.tip;
-        self.complete(block.at, &tip, writes, effects);
+        self.complete(block.at, &tip, writes, executing.execution.effects());
         Slice::Done
     }
 
     /// Pays the author and compares the state with the header's.
-    fn close_body(&mut self, block: Delivered) -> Result<Effects, Refused<BlockError<E::Error>>> {
+    fn close_body(&mut self, block: Delivered) -> Result<(), Refused<BlockError<E::Error>>> {
         let Some(Check { stage: Stage::Execute(executing), .. }) = &mut self.inner.check else {
-            return Ok(Effects::NONE);
+            return Ok(());
         };
         let headers = TreeRef::new(&self.inner.tree, self.parts.headers);
         let hasher = self.hasher.reborrow();
@@ -291,9 +293,8 @@ impl<E: Engine> InnerMut<'_, E> {
         let mut target = Target { store: &mut trie, journal: Some(&mut journal) };
         let finished = executing.execution.finish(&self.inner.rules, &mut target);
         self.inner.journal_len = journal.len();
-        let effects = finished?;
-        check_state(&headers.slot(block.at).header, &mut trie)?;
-        Ok(effects)
+        finished?;
+        check_state(&headers.slot(block.at).header, &mut trie)
     }
 
     /// Takes back what the block wrote.

@@ -9,10 +9,10 @@ use super::slot::{Inner, Link, Node, Slot, TrieRoot};
 use crate::hash::{Hash, TwoBlocks};
 use crate::merkle::{HashPairs, OneByOne};
 
-/// The number of messages that are hashed together: the lanes of the widest vectors.
-const GROUP: usize = 16;
+/// The number of messages that are hashed together: the lanes of the widest vectors of the processors of this width.
+const GROUP: usize = if cfg!(target_pointer_width = "64") { 16 } else { 4 };
 /// The same where they are hashed one after the other: more would only take room on the stack.
-const SMALL_GROUP: usize = 2;
+const SMALL_GROUP: usize = 1;
 /// The number of changes in a subtree that is hashed at once, on average.
 const SUBTREE_CHANGES: u32 = 64;
 /// The largest number of levels above the subtrees.
@@ -23,9 +23,9 @@ struct Rehash<'a> {
     slots: &'a mut [Slot],
     hasher: &'a mut dyn HashPairs,
     messages: &'a mut [TwoBlocks],
-    hashes: &'a mut [Hash], // as many
-    places: [Place; GROUP],
-    len: usize, // of messages and places
+    hashes: &'a mut [Hash],  // as many
+    places: &'a mut [Place], // as many
+    len: usize,              // of messages and places
 }
 
 /// Where a hash belongs: into a node, for the child on a side.
@@ -44,7 +44,15 @@ pub(crate) fn rehash_with(
 ) -> Hash {
     let mut messages = [[[0; 64]; 2]; GROUP];
     let mut hashes = [Hash::ZERO; GROUP];
-    rehash(root, slots, |slots| Rehash::new(slots, hasher, &mut messages, &mut hashes))
+    let mut places = [Place::NONE; GROUP];
+    rehash(root, slots, |slots| Rehash {
+        slots,
+        hasher,
+        messages: &mut messages,
+        hashes: &mut hashes,
+        places: &mut places,
+        len: 0,
+    })
 }
 
 /// Hashes what has changed one after the other, and returns the root.
@@ -52,8 +60,16 @@ pub(crate) fn rehash_with(
 pub(crate) fn rehash_one_by_one(root: &mut TrieRoot, slots: &mut [Slot]) -> Hash {
     let mut messages = [[[0; 64]; 2]; SMALL_GROUP];
     let mut hashes = [Hash::ZERO; SMALL_GROUP];
+    let mut places = [Place::NONE; SMALL_GROUP];
     let hasher = &mut OneByOne;
-    rehash(root, slots, |slots| Rehash::new(slots, hasher, &mut messages, &mut hashes))
+    rehash(root, slots, |slots| Rehash {
+        slots,
+        hasher,
+        messages: &mut messages,
+        hashes: &mut hashes,
+        places: &mut places,
+        len: 0,
+    })
 }
 
 fn rehash<'a>(
@@ -75,17 +91,11 @@ fn rehash<'a>(
     root.hash
 }
 
-impl<'a> Rehash<'a> {
-    fn new(
-        slots: &'a mut [Slot],
-        hasher: &'a mut dyn HashPairs,
-        messages: &'a mut [TwoBlocks],
-        hashes: &'a mut [Hash],
-    ) -> Self {
-        let places = [Place { parent: Link::NONE, side: 0 }; GROUP];
-        Self { slots, hasher, messages, hashes, places, len: 0 }
-    }
+impl Place {
+    const NONE: Self = Self { parent: Link::NONE, side: 0 };
+}
 
+impl Rehash<'_> {
     fn run(&mut self, top: Link, changes: u32) -> Hash {
         let levels_above = (changes / SUBTREE_CHANGES).checked_ilog2().unwrap_or(0);
         match levels_above {
@@ -214,9 +224,9 @@ impl<'a> Rehash<'a> {
         let messages = self.messages.get(..self.len).unwrap_or_default();
         let hashes = self.hashes.get_mut(..self.len).unwrap_or_default();
         self.hasher.hash_messages(messages, hashes);
-        for (hash, Place { parent, side }) in hashes.iter().zip(self.places) {
-            let parent = inner_mut(parent, self.slots);
-            if let Some(place) = parent.and_then(|parent| parent.hashes.get_mut(side)) {
+        for (hash, Place { parent, side }) in hashes.iter().zip(self.places.iter()) {
+            let parent = inner_mut(*parent, self.slots);
+            if let Some(place) = parent.and_then(|parent| parent.hashes.get_mut(*side)) {
                 *place = *hash;
             }
         }

@@ -109,7 +109,8 @@ pub(crate) struct TrieRef<'a> {
 /// The entries of a map, in the order of their keys.
 pub(crate) struct Entries<'a> {
     trie: TrieRef<'a>,
-    stack: [Link; MAX_DEPTH + 1],
+    next: Link,
+    stack: [Link; MAX_DEPTH], // what comes after `next`
     len: usize,
 }
 
@@ -202,41 +203,7 @@ impl<'a> TrieRef<'a> {
 
     /// Returns all entries, in the order of their keys.
     pub(crate) fn entries(self) -> Entries<'a> {
-        let mut stack = [Link::NONE; MAX_DEPTH + 1];
-        if let Some(first) = stack.first_mut() {
-            *first = self.root.top;
-        }
-        Entries { trie: self, stack, len: 1 }
-    }
-
-    /// Returns the entries from a key on, in the order of their keys.
-    pub(crate) fn entries_from(self, from: &Key) -> Entries<'a> {
-        let mut entries = Entries { trie: self, stack: [Link::NONE; MAX_DEPTH + 1], len: 0 };
-        let nearest = self.nearest(from).and_then(|index| self.leaf(index));
-        let fork = nearest.and_then(|leaf| leaf.key.first_difference(from));
-        let mut link = self.root.top;
-        loop {
-            match link.node() {
-                Node::None => break,
-                // All keys below the fork lie on one side of the key.
-                Node::Inner(index) => {
-                    let Some(inner) = self.inner(index) else { break };
-                    if fork.is_some_and(|fork| inner.depth > fork) {
-                        entries.push_unless(link, fork.is_some_and(|fork| from.bit(fork)));
-                        break;
-                    }
-                    let is_right = from.bit(inner.depth);
-                    let [left, right] = inner.children;
-                    entries.push_unless(right, is_right);
-                    link = if is_right { right } else { left };
-                }
-                Node::Leaf(_) => {
-                    entries.push_unless(link, fork.is_some_and(|fork| from.bit(fork)));
-                    break;
-                }
-            }
-        }
-        entries
+        Entries { trie: self, next: self.root.top, stack: [Link::NONE; MAX_DEPTH], len: 0 }
     }
 
     /// Returns the length in bytes of the proof for a key.
@@ -343,15 +310,42 @@ fn mask(side: usize) -> u8 {
 }
 
 impl Entries<'_> {
-    /// Adds a node to those that are still to be visited, before the ones added earlier.
-    fn push_unless(&mut self, link: Link, is_passed: bool) {
-        if is_passed {
-            return;
+    /// Passes over the entries before a key. None was taken yet.
+    pub(crate) fn skip_to(&mut self, from: &Key) {
+        let trie = self.trie;
+        let nearest = trie.nearest(from).and_then(|index| trie.leaf(index));
+        let fork = nearest.and_then(|leaf| leaf.key.first_difference(from));
+        // All keys below the fork lie on one side of the key.
+        while let Node::Inner(index) = self.next.node() {
+            let Some(inner) = trie.inner(index) else { break };
+            if fork.is_some_and(|fork| inner.depth > fork) {
+                break;
+            }
+            let [left, right] = inner.children;
+            if from.bit(inner.depth) {
+                self.next = right;
+            } else {
+                self.push(right);
+                self.next = left;
+            }
         }
+        if fork.is_some_and(|fork| from.bit(fork)) {
+            self.next = self.pop();
+        }
+    }
+
+    fn push(&mut self, link: Link) {
         if let Some(place) = self.stack.get_mut(self.len) {
             *place = link;
             self.len = self.len.saturating_add(1);
         }
+    }
+
+    /// Returns the node that was pushed last, or none.
+    fn pop(&mut self) -> Link {
+        let Some(len) = self.len.checked_sub(1) else { return Link::NONE };
+        self.len = len;
+        self.stack.get(len).copied().unwrap_or(Link::NONE)
     }
 }
 
@@ -359,22 +353,14 @@ impl Iterator for Entries<'_> {
     type Item = (Key, Value);
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            self.len = self.len.checked_sub(1)?;
-            match self.stack.get(self.len)?.node() {
-                Node::None => {}
-                Node::Leaf(index) => {
-                    let leaf = self.trie.leaf(index)?;
-                    return Some((leaf.key, leaf.value));
-                }
-                Node::Inner(index) => {
-                    let [left, right] = self.trie.inner(index)?.children;
-                    for child in [right, left] {
-                        *self.stack.get_mut(self.len)? = child;
-                        self.len = self.len.saturating_add(1);
-                    }
-                }
-            }
+        while let Node::Inner(index) = self.next.node() {
+            let [left, right] = self.trie.inner(index)?.children;
+            self.push(right);
+            self.next = left;
         }
+        let Node::Leaf(index) = self.next.node() else { return None };
+        self.next = self.pop();
+        let leaf = self.trie.leaf(index)?;
+        Some((leaf.key, leaf.value))
     }
 }

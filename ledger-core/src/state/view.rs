@@ -272,7 +272,7 @@ impl<'a> View<'a> {
         let (balance, sequence) = self.account(account)?.unwrap_or_default();
         let not_enough = TransactionError::NotEnough { balance, needed: coins };
         let balance = balance.checked_sub(coins).ok_or(not_enough)?;
-        self.update(&account_key(account), &account_value(balance, sequence))
+        self.set_account(account, balance, sequence)
     }
 
     /// Adds coins to an account. `payer` locks the deposit if the account is new.
@@ -290,13 +290,12 @@ impl<'a> View<'a> {
         if coins == 0 {
             return Ok(());
         }
-        match self.account(account)? {
-            Some((balance, sequence)) => {
-                let balance = balance.checked_add(coins).ok_or(TransactionError::Overflow)?;
-                self.update(&account_key(account), &account_value(balance, sequence))
-            }
-            None => self.insert(&account_key(account), &account_value(coins, 0), payer),
+        if let Some((balance, sequence)) = self.account(account)? {
+            let balance = balance.checked_add(coins).ok_or(TransactionError::Overflow)?;
+            return self.set_account(account, balance, sequence);
         }
+        self.debit(payer, self.rules.deposit)?;
+        self.insert_account(account, coins, 0)
     }
 
     /// Puts a fact before the engine.
@@ -330,7 +329,7 @@ impl<'a> View<'a> {
         let needed = self.rules.deposit;
         let rest = coins.checked_sub(needed);
         let rest = rest.ok_or(TransactionError::NotEnough { balance: coins, needed })?;
-        self.insert_paid(&account_key(account), &account_value(rest, 0))
+        self.insert_account(account, rest, 0)
     }
 
     /// Checks the sequence number of a lane and moves it on.
@@ -345,12 +344,23 @@ impl<'a> View<'a> {
             let known = self.account(account)?;
             let (balance, expected) = known.unwrap_or_default();
             check_sequence(expected, found)?;
-            let value = account_value(balance, next);
-            return match known {
-                Some(_) => self.update(&account_key(account), &value),
-                None => self.insert(&account_key(account), &value, account),
-            };
+            if known.is_some() {
+                return self.set_account(account, balance, next);
+            }
+            self.debit(account, self.rules.deposit)?;
+            return self.insert_account(account, balance, next);
         }
+        self.advance_lane(account, lane, found, next)
+    }
+
+    #[inline(never)] // what it needs does not stand on the stack in lane 0
+    fn advance_lane(
+        &mut self,
+        account: &Account,
+        lane: u16,
+        found: u64,
+        next: u64,
+    ) -> Result<(), TransactionError> {
         let key = lane_key(account, lane);
         let known = self.get(&key)?;
         check_sequence(known.map_or(0, |value| split_u64(value.as_bytes()).0), found)?;
@@ -361,8 +371,31 @@ impl<'a> View<'a> {
         }
     }
 
+    // Key and value of an account stand on the stack of these three only, not on that of what calls them in turn.
+
+    #[inline(never)]
     fn account(&mut self, account: &Account) -> Result<Option<(u64, u64)>, TransactionError> {
         Ok(self.get(&account_key(account))?.map(|value| parse_account(&value)))
+    }
+
+    #[inline(never)]
+    fn set_account(
+        &mut self,
+        account: &Account,
+        balance: u64,
+        sequence: u64,
+    ) -> Result<(), TransactionError> {
+        self.update(&account_key(account), &account_value(balance, sequence))
+    }
+
+    #[inline(never)]
+    fn insert_account(
+        &mut self,
+        account: &Account,
+        balance: u64,
+        sequence: u64,
+    ) -> Result<(), TransactionError> {
+        self.insert_paid(&account_key(account), &account_value(balance, sequence))
     }
 
     fn insert_paid(&mut self, key: &Key, value: &Value) -> Result<(), TransactionError> {
@@ -378,6 +411,7 @@ impl<'a> View<'a> {
     }
 
     /// Every write goes through here.
+    #[inline(never)] // what it needs does not stand on the stack while the key is hashed
     pub(crate) fn write(
         &mut self,
         key: &Key,
