@@ -5,7 +5,7 @@ mod one_servent;
 use core::time::Duration;
 
 use gnutella_wire::huge::{Sha1, Urn};
-use gnutella_wire::wire::{Function, Query};
+use gnutella_wire::wire::{Function, Query, QueryFlags};
 use gnutella_wire::{
     Config, ConnId, Guid, Neighbour, Role, Servent, ServentId, ServentLimits, ServentVec, Text,
 };
@@ -72,6 +72,8 @@ fn a_leaf_gets_the_queries_that_it_may_answer() {
         ("jude abcd", String::new(), false),
         ("", urn.to_string(), true),
         ("", other.to_string(), false),
+        ("", String::new(), false),
+        ("", "\u{1C}".into(), false),
     ]
     .into_iter()
     .enumerate()
@@ -79,6 +81,18 @@ fn a_leaf_gets_the_queries_that_it_may_answer() {
         let payload = [b"\0\0", words.as_bytes(), b"\0", urns.as_bytes()].concat();
         let found = reaches(&mut node, number as u64, &payload);
         assert_eq!(found, is_wanted, "{words} {urns}");
+    }
+}
+
+/// A block may stand for words, where there are none.
+#[test]
+fn a_block_without_words_goes_to_all_that_share() {
+    let mut node = with_a_leaf(&Urn::Sha1(Sha1([7; 20])));
+    let block = b"\xC3\x81X\x40";
+    for (number, words, is_wanted) in [(1, "", true), (2, "hey jude", true), (3, "hey judy", false)]
+    {
+        let payload = [b"\0\0", words.as_bytes(), b"\0", block].concat();
+        assert_eq!(reaches(&mut node, number, &payload), is_wanted, "{words}");
     }
 }
 
@@ -167,6 +181,49 @@ fn the_ttl_follows_the_hits() {
         }
         let next = queries_until(&mut node, Duration::from_secs(6));
         assert_eq!(next.first().map(|next| next.2), Some(ttl), "own {is_own}, {hits} hits each");
+    }
+}
+
+/// A leaf's query that may go no further than its ultrapeer is not asked of others.
+#[test]
+fn a_query_with_a_ttl_of_one_is_not_pursued() {
+    for (ttl, is_pursued) in [(1, false), (2, true)] {
+        let mut node = ultrapeer(8);
+        let leaf = ConnId(8);
+        node.handle_connected(START, leaf, Role::Leaf).unwrap();
+        node.handle_connected(START, A, Role::Ultrapeer).unwrap();
+        let query = message(Function::QUERY, 9, ttl, 0, JUDE);
+        node.handle_bytes(START, leaf, &query).unwrap();
+        let sent = queries_until(&mut node, Duration::from_secs(20));
+        assert_eq!(!sent.is_empty(), is_pursued, "TTL {ttl}");
+    }
+}
+
+/// A leaf that guides its query, and reads vendor messages, is asked for its hits after three ultrapeers.
+#[test]
+fn a_leaf_that_guides_its_query_is_asked_for_its_hits() {
+    for (flags, reads, is_asked) in [
+        (QueryFlags::LEAF_GUIDED, true, true),
+        (QueryFlags::LEAF_GUIDED, false, false),
+        (QueryFlags::GGEP_H, true, false),
+    ] {
+        let mut node = ultrapeer(8);
+        for conn in 0..8 {
+            node.handle_connected(START, ConnId(conn), Role::Ultrapeer).unwrap();
+        }
+        let leaf = ConnId(8);
+        let mut neighbour = Neighbour::from(Role::Leaf);
+        neighbour.vendor_messages = reads;
+        node.handle_connected(START, leaf, neighbour).unwrap();
+        let payload = [&flags.to_bytes()[..], b"hey jude\0"].concat();
+        node.handle_bytes(START, leaf, &message(Function::QUERY, 9, 4, 0, &payload)).unwrap();
+        let mut buf = [0; Net::MAX_TRANSMIT_LEN];
+        let mut asked = false;
+        while let Some(sent) = node.poll_transmit(&mut buf).unwrap() {
+            // BEAR/11, the request for the status of a query.
+            asked |= sent.conn == leaf && buf[23..sent.len].starts_with(b"BEAR\x0B\0");
+        }
+        assert_eq!(asked, is_asked, "{flags:?}, reads vendor messages: {reads}");
     }
 }
 

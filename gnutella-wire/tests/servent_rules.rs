@@ -47,12 +47,18 @@ fn forwarded(servent: &mut Net, from: ConnId, bytes: &[u8]) -> Vec<ConnId> {
     forward.map(|forward| servent.targets(forward.to).collect()).unwrap_or_default()
 }
 
-/// More than four repeated messages end a connection if they are more than 1.5 % of what came: five of 333, not of 334.
+/// More than four repeated messages end a connection if they are more than 1.5 % of what came: five of 333, not of 334; six
+/// of 399, not of 400.
 #[test]
 fn repeated_messages_are_forgiven_up_to_their_share() {
-    for (others, repeats, is_closed) in
-        [(0, 4, false), (0, 5, true), (327, 5, true), (328, 5, false), (328, 6, true)]
-    {
+    for (others, repeats, is_closed) in [
+        (0, 4, false),
+        (0, 5, true),
+        (327, 5, true),
+        (328, 5, false),
+        (392, 6, true),
+        (393, 6, false),
+    ] {
         let mut servent = ultrapeer();
         let ping = message(Function::PING, 0, 1, 1, &[]);
         assert_eq!(receive(&mut servent, START, A, &ping, 65_558), None);
@@ -141,6 +147,24 @@ fn a_servent_that_cannot_be_reached_names_no_address() {
         let headers = greeting(config, 16);
         let found = headers.iter().find(|(name, _)| name == "Listen-IP");
         assert_eq!(found.map(|(_, value)| value.as_str()), expected, "{firewalled} {address}");
+    }
+}
+
+/// Both ends have to compress.
+#[test]
+fn an_agreement_to_compress_needs_both_ends() {
+    let servent = servent(config());
+    for (own, other, agrees) in
+        [(true, true, true), (true, false, false), (false, true, false), (false, false, false)]
+    {
+        let encodings = if other { "Accept-Encoding: deflate\r\n" } else { "" };
+        let greeting = format!("GNUTELLA/0.6 200 OK\r\n{encodings}\r\n");
+        let (head, _) = Head::decode(greeting.as_bytes(), HeadLimits::GTKG).unwrap();
+        let headers = servent.handshake_headers("demo/1.0");
+        let headers = if own { headers.with_deflate() } else { headers };
+        let agreement = headers.agreement(&head);
+        let found = agreement.as_slice().iter().any(|header| header.name == "Content-Encoding");
+        assert_eq!(found, agrees, "own {own}, other {other}");
     }
 }
 
