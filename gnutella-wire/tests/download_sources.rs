@@ -1,130 +1,23 @@
 //! The sources of a download: which are kept, how much each is asked for, and what a faster one takes from a slower.
 
 mod exchange;
+mod one_download;
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
 use exchange::{Behaviour, World, address_of, file_of, sha1_of};
-use gnutella_wire::head::{Head, HeadLimits};
-use gnutella_wire::http::Request;
 use gnutella_wire::huge::{Sha1, TigerRoot};
 use gnutella_wire::thex::{Node, Tree, TreeHasher};
 use gnutella_wire::transfer::{
     AddSourceError, Download, DownloadCloseReason, DownloadConfig, DownloadEvent, DownloadLimits,
-    DownloadVec, FileInfo, Source, SourceFault, SourceId,
+    DownloadVec, FileInfo, Source, SourceFault,
 };
 use gnutella_wire::{ConnId, ConnectError, ServentId};
-
-type Fetch = Download<DownloadVec>;
-
-const T0: Duration = Duration::ZERO;
-/// The length of a block, if the size of the file is a power of two from this on, and below 256 MiB.
-const BLOCK: u64 = 131_072;
-/// The smallest request is as long as the file.
-const WHOLE: DownloadConfig = {
-    let mut config = DownloadConfig::CUSTOMARY;
-    config.min_request = 1 << 30;
-    config.max_request = 1 << 30;
-    config
+use one_download::{
+    BLOCK, SINGLE, T0, WHOLE, asked, connect, connect_first_of_two, dial, events, fetch,
+    fetch_with, head, host, info, receive, requests, seconds,
 };
-/// A request is one block.
-const SINGLE: DownloadConfig = {
-    let mut config = DownloadConfig::CUSTOMARY;
-    config.min_request = 1;
-    config.max_request = 1;
-    config
-};
-
-const fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-fn host(number: u8) -> SocketAddrV4 {
-    SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, number), 6346)
-}
-
-fn info(size: u64) -> FileInfo<'static> {
-    FileInfo { size, sha1: Some(Sha1([1; 20])), root: None, name: b"" }
-}
-
-fn fetch_with(config: DownloadConfig, size: u64, written: &[(u64, u64)]) -> Fetch {
-    let storage = DownloadVec::new(DownloadLimits { sources: 8, blocks: 1_024 });
-    Download::resume(config, info(size), written, storage).unwrap()
-}
-
-fn fetch(config: DownloadConfig, size: u64) -> Fetch {
-    fetch_with(config, size, &[])
-}
-
-/// Adds a source, and returns its number once it is to be dialled.
-fn dial(fetch: &mut Fetch, now: Duration, number: u8) -> SourceId {
-    let id = fetch.add_source(now, Source::at(host(number))).unwrap();
-    let dial = DownloadEvent::Dial { source: id, address: host(number) };
-    assert_eq!(fetch.poll_event(), Some(dial));
-    id
-}
-
-/// Adds a source, and connects to it.
-fn connect(fetch: &mut Fetch, now: Duration, number: u8) -> SourceId {
-    let id = dial(fetch, now, number);
-    fetch.handle_connected(now, id, ConnId(number.into())).unwrap();
-    id
-}
-
-/// Dials two sources and connects the first, which is asked for everything.
-fn connect_first_of_two(fetch: &mut Fetch, size: u64) -> SourceId {
-    let first = dial(fetch, T0, 1);
-    let second = dial(fetch, T0, 2);
-    fetch.handle_connected(T0, first, ConnId(1)).unwrap();
-    assert_eq!(asked(fetch), [(1, 0, size)]);
-    second
-}
-
-/// The requests that are due.
-fn requests(fetch: &mut Fetch) -> Vec<(ConnId, String)> {
-    let mut buf = [0; Fetch::MAX_TRANSMIT_LEN];
-    let mut requests = Vec::new();
-    while let Some(sent) = fetch.poll_transmit(&mut buf).unwrap() {
-        requests.push((sent.conn, String::from_utf8(buf[..sent.len].to_vec()).unwrap()));
-    }
-    requests
-}
-
-/// What is asked for now: the connection, the first byte, and the one after the last.
-fn asked(fetch: &mut Fetch) -> Vec<(u32, u64, u64)> {
-    let range = |request: &str| {
-        let (head, _) = Head::decode(request.as_bytes(), HeadLimits::GTKG).unwrap();
-        Request::from_head(&head).unwrap().range.unwrap().of(u64::MAX).unwrap()
-    };
-    let asked = requests(fetch).into_iter().map(|(conn, request)| (conn, range(&request)));
-    asked.map(|(conn, part)| (conn.0, part.first, part.last + 1)).collect()
-}
-
-/// Lets a source send; returns how many bytes were of use.
-fn receive(fetch: &mut Fetch, now: Duration, conn: u32, bytes: &[u8]) -> usize {
-    let mut rest = bytes;
-    let mut used = 0;
-    while !rest.is_empty() {
-        let Ok(received) = fetch.handle_bytes(now, ConnId(conn), rest) else { return used };
-        assert!(received.consumed > 0, "{} bytes are left", rest.len());
-        used += received.outcome.map_or(0, |piece| piece.bytes.len());
-        rest = &rest[received.consumed..];
-    }
-    used
-}
-
-/// The head of an answer with this part of the file, and more header lines.
-fn head(size: u64, first: u64, end: u64, lines: &str) -> Vec<u8> {
-    let last = end - 1;
-    let len = end - first;
-    let range = format!("Content-Range: bytes {first}-{last}/{size}");
-    format!("HTTP/1.1 206 OK\r\n{range}\r\nContent-Length: {len}\r\n{lines}\r\n").into_bytes()
-}
-
-fn events(fetch: &mut Fetch) -> Vec<DownloadEvent> {
-    core::iter::from_fn(|| fetch.poll_event()).collect()
-}
 
 /// A block is the smallest power of two, from 64 KiB on, with which the slots suffice.
 #[test]
@@ -479,6 +372,7 @@ fn the_rows_of_a_tree_are_checked() {
         }
         let verify = DownloadEvent::Verify { offset: 0, len: BLOCK };
         assert_eq!(events(&mut fetch).contains(&verify), is_used, "{len} bytes");
+        fetch.handle_verified(T0, 1, TigerRoot([9; 24])); // no block begins there
         fetch.handle_verified(T0, 0, TigerRoot(node_of(&file[..span])));
         let verified: Vec<_> = fetch.verified().collect();
         assert_eq!(verified, Vec::from_iter(is_used.then_some((0, BLOCK))), "{len} bytes");
