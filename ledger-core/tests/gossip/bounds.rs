@@ -5,6 +5,7 @@ use core::time::Duration;
 use ledger_core::gossip::{BlockVerdict, CloseReason, HeadersWriter, Message, Status};
 use ledger_core::{BlockId, ConnId, Height};
 
+use crate::common::World;
 use crate::machine::{NOW, closed, events, gossip, hello, receivers, say, sent};
 
 /// `docs/WIRE.md`, with blocks of up to 4,096 bytes. A longer payload is refused when its length is known.
@@ -38,6 +39,27 @@ fn a_payload_is_at_most_as_long_as_its_kind_allows() {
             let expected = Vec::from_iter(is_refused.then_some(expected));
             assert_eq!(events(&mut gossip), expected, "{len} bytes of kind {kind}");
         }
+    }
+}
+
+/// A peer that says that headers follow is asked for them, if it has sent some.
+#[test]
+fn a_peer_with_more_headers_sends_some() {
+    let block = World::new().seal_block();
+    for (count, more, is_asked) in
+        [(0, false, false), (0, true, false), (1, false, false), (1, true, true)]
+    {
+        let mut gossip = gossip(4);
+        hello(&mut gossip, 1, 5);
+        assert_eq!(receivers(&mut gossip, "GET_HEADERS"), [1]);
+        let mut out = [0; 1_024];
+        let mut writer = HeadersWriter::new(&mut out).expect("long enough");
+        assert_eq!((0..count).filter(|_| writer.push(&block)).count(), count);
+        let len = writer.finish(more);
+        gossip.handle_bytes(NOW, ConnId(1), &out[..len]).expect("it is connected");
+        gossip.handle_timeout(NOW);
+        let asked = !receivers(&mut gossip, "GET_HEADERS").is_empty();
+        assert_eq!(asked, is_asked, "{count} headers, more follow: {more}");
     }
 }
 
