@@ -82,6 +82,18 @@ fn hosts_are_dialled_in_order() {
     assert_eq!(cache.dial(later, |_, _| true), Some(host(3, 3)), "at once, if the user asks");
 }
 
+/// A requested host comes first, even if it failed and was announced before the others.
+#[test]
+fn a_requested_host_is_dialled_first() {
+    let mut cache = cache(8, 1);
+    cache.insert(seconds(1), host(2, 2).into());
+    assert_eq!(cache.dial(seconds(1), |_, _| true), Some(host(2, 2)));
+    cache.mark_failed(host(2, 2));
+    cache.request(seconds(1), host(2, 2));
+    cache.insert(seconds(9), host(3, 3).into());
+    assert_eq!(dialled(&mut cache, seconds(9)), [host(2, 2), host(3, 3)]);
+}
+
 /// A host that cannot be reached is left alone for one minute, then two, four .., and is removed with its sixth
 /// failure.
 #[test]

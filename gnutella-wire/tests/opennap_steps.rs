@@ -1,66 +1,17 @@
 //! The steps of `OpenNap` as its servers and clients take them: the bytes of a stranger in, the bytes of the index out.
 
+mod opennap_world;
+
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
 use gnutella_wire::opennap::peer::Answer;
 use gnutella_wire::opennap::{
-    EntrySlot, FileSlot, Frame, Index, IndexConfig, IndexLimits, IndexSlots, IndexVec, Kind,
-    LinkType, Login, MAX_DATA, Message, UserSlot, UserState,
+    EntrySlot, FileSlot, Frame, Index, IndexConfig, IndexSlots, Kind, LinkType, Login, MAX_DATA,
+    Message, UserSlot, UserState,
 };
 use gnutella_wire::{ConfigError, ConnId, Text};
-
-const T0: Duration = Duration::ZERO;
-
-struct World(Index<IndexVec>);
-
-impl World {
-    fn new(users: usize, files: usize) -> Self {
-        let storage = IndexVec::new(IndexLimits { users, files });
-        let mut config = IndexConfig::CUSTOMARY;
-        config.max_files = 4_000;
-        Self(Index::new(config, storage).unwrap())
-    }
-
-    /// Connects from 10.0.0.`conn` and logs in with the words of nap 1.5.
-    fn enter(&mut self, conn: u32, nick: &str, port: u16) {
-        let ip = Ipv4Addr::new(10, 0, 0, u8::try_from(conn).unwrap());
-        self.0.handle_connected(T0, ConnId(conn), ip).unwrap();
-        let login = format!("{nick} pw {port} \"nap v1.5\" 8");
-        assert_eq!(self.send(conn, 2, &login), [(conn, 3, "unknown".to_owned())]);
-    }
-
-    /// Sends a message of a stranger, and returns what the index then sends: receiver, type and data.
-    fn send(&mut self, conn: u32, kind: u16, data: &str) -> Vec<(u32, u16, String)> {
-        self.receive(conn, kind, data);
-        self.drain()
-    }
-
-    /// Sends a message of a stranger. What the index sends waits.
-    fn receive(&mut self, conn: u32, kind: u16, data: &str) {
-        let mut bytes = u16::try_from(data.len()).unwrap().to_le_bytes().to_vec();
-        bytes.extend(kind.to_le_bytes());
-        bytes.extend(data.as_bytes());
-        let received = self.0.handle_bytes(T0, ConnId(conn), &bytes).unwrap();
-        assert_eq!(received.consumed, bytes.len(), "{kind} {data}");
-    }
-
-    fn drain(&mut self) -> Vec<(u32, u16, String)> {
-        let mut buf = [0; Index::<IndexVec>::MAX_TRANSMIT_LEN];
-        let mut sent = Vec::new();
-        while let Some(transmit) = self.0.poll_transmit(&mut buf).unwrap() {
-            let (frame, rest) = Frame::decode(&buf[..transmit.len], MAX_DATA).unwrap();
-            assert!(rest.is_empty());
-            let data = String::from_utf8(frame.data.to_vec()).unwrap();
-            sent.push((transmit.conn.0, frame.kind.0, data));
-        }
-        sent
-    }
-}
-
-fn sent(rows: &[(u32, u16, &str)]) -> Vec<(u32, u16, String)> {
-    rows.iter().map(|(conn, kind, data)| (*conn, *kind, (*data).to_owned())).collect()
-}
+use opennap_world::{T0, World, sent};
 
 const IP_1: &str = "16777226"; // 10.0.0.1, the first byte the lowest
 const IP_2: &str = "33554442";

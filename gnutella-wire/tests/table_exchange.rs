@@ -243,6 +243,27 @@ fn tables_sent_by_turns_are_whole() {
 }
 
 /// An ultrapeer sends its neighbours what its leaves gain and lose.
+/// One neighbour gets a change, and another the whole table, message by message in turn.
+#[test]
+fn a_change_and_a_table_sent_by_turns_are_whole() {
+    let mut leaf = servent(Config::leaf, None);
+    share_100(&mut leaf);
+    leaf.handle_connected(Duration::ZERO, A, ultrapeer(DEFLATE)).unwrap();
+    let mut readers = vec![(A, Reader::new()), (B, Reader::new())];
+    drain(&mut leaf, &mut readers, 1_000);
+    share_1000(&mut leaf);
+    leaf.handle_timeout(TEN);
+    leaf.handle_connected(TEN, B, ultrapeer(DEFLATE)).unwrap();
+    drain(&mut leaf, &mut readers, 1_000);
+    for (conn, reader) in &readers {
+        assert!(reader.has("song"), "{conn}");
+        assert!((0..1_000).all(|n| reader.has(&format!("number{n}"))), "{conn}");
+    }
+    let [one, other] = &readers[..] else { panic!("two") };
+    assert_eq!(one.1.table.table(), other.1.table.table());
+    assert!(one.1.patches > 2 && other.1.patches > 1, "several messages each");
+}
+
 #[test]
 fn an_ultrapeer_sends_updates_too() {
     let mut node = servent(Config::ultrapeer, None);

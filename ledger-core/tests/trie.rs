@@ -40,6 +40,25 @@ impl HashPairs for Counting {
     }
 }
 
+/// The root after each of many writes is that of a map that is filled at once, also where a known node moves down.
+#[test]
+fn roots_between_writes_change_no_later_root() {
+    for count in 2..40 {
+        let mut map = map(80);
+        let mut model = BTreeMap::new();
+        for n in (0..count).map(|n| n * 7 % 41) {
+            map.replace(&key(n), Some(&value(n))).expect("there is room");
+            model.insert(n, n);
+            assert_eq!(map.root(), root_of(&model), "{n} of {count}");
+        }
+        for n in (0..count).map(|n| n * 7 % 41) {
+            map.replace(&key(n), None).expect("it is there");
+            model.remove(&n);
+            assert_eq!(map.root(), root_of(&model), "without {n} of {count}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 

@@ -291,8 +291,8 @@ impl<'n> VerifiedCheckpoint<'n> {
     }
 }
 
-/// Returns the `n`-th largest number, or 0 if there is none.
+/// Returns the `n`-th largest number, counted from 1, or 0 if there is none.
 fn nth_largest(numbers: &[u64], n: usize) -> u64 {
     let at_least = |limit: &&u64| numbers.iter().filter(|number| number >= limit).count() >= n;
-    numbers.iter().filter(at_least).max().copied().filter(|_| n > 0).unwrap_or(0)
+    numbers.iter().filter(at_least).max().copied().unwrap_or(0)
 }

@@ -1,5 +1,6 @@
 //! Gossip, chain and mempool of many nodes in virtual time: loss, partitions, restarts, hostile peers.
 
+mod bounds;
 #[path = "../common/mod.rs"]
 mod common;
 mod host;

@@ -1,0 +1,189 @@
+//! Bounds that the documentation states, each at its last good and its first bad value.
+
+mod common;
+
+use common::driver::{Driver, TestNode, limits, node, node_of, regions, snapshot_of};
+use common::{Checksum, KIND, World, key, ledgers, rules, spec};
+use ledger_core::node::{Accepted, Node, NodeConfig, ResumeError};
+use ledger_core::{
+    Action, BlockError, BlockId, Claim, DecodeError, Header, Policy, Refused, SignedTransaction,
+    StatelessChain, Transaction,
+};
+
+/// The tip and the nine blocks before it, then in steps that double, and the final block last.
+#[test]
+fn a_locator_lists_the_chain_in_growing_steps() {
+    let mut world = World::new();
+    let mut driver = Driver::new(node(100));
+    for _ in 0..40 {
+        driver.blocks.grow(&mut world, 1, 1);
+    }
+    driver.branch(world.chain.tip().id);
+    let mut ids = vec![world.genesis().block_id()];
+    ids.extend(driver.blocks.path(world.chain.tip().id));
+    let heights = |room: usize| {
+        let mut out = vec![BlockId::default(); room];
+        let len = driver.node.locator(&mut out);
+        let height = |id: &BlockId| ids.iter().position(|other| other == id).expect("on the chain");
+        out[..len].iter().map(height).collect::<Vec<_>>()
+    };
+    let all = [40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 29, 25, 17, 1, 0];
+    assert_eq!(heights(32), all);
+    assert_eq!(heights(15), all);
+    assert_eq!(heights(14), [40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 29, 25, 17, 0]);
+    assert_eq!(heights(3), [40, 39, 0]);
+    assert_eq!(heights(1), [0]);
+    assert_eq!(heights(0), []);
+}
+
+/// The entries of a snapshot ascend: the last one does not come twice.
+#[test]
+fn a_snapshot_names_an_entry_once() {
+    let config = NodeConfig::new(3, 5);
+    let mut world = World::new();
+    let mut driver = Driver::new(node_of(config, limits(&config, 8)));
+    for n in 1..=6 {
+        let id = driver.blocks.grow(&mut world, n, 1);
+        driver.header(id).expect("a good header");
+    }
+    let trusted = driver.node.final_tip().id;
+    let snapshot = snapshot_of(&mut driver.node);
+    let resume = |bytes: &[u8]| -> Result<TestNode, ResumeError> {
+        let storage = regions(limits(&config, 8));
+        let spec = spec(3);
+        Node::resume(&spec.spec(), config, Checksum, ledgers(), &trusted, bytes, storage)
+    };
+    assert!(resume(&snapshot).is_ok());
+    // An entry is a key of 32 bytes, the length of the value, and the value.
+    let is_entry = |entry: &&[u8]| usize::from(entry[32]) == entry.len() - 33;
+    let ends = (33..100).map(|len| &snapshot[snapshot.len() - len..]).filter(is_entry);
+    let mut count = 0;
+    for end in ends {
+        let twice = resume(&[&snapshot, end].concat()).map(|_| ());
+        assert_eq!(twice, Err(ResumeError::Decode(DecodeError::MalformedProof)));
+        count += 1;
+    }
+    assert!(count > 0);
+}
+
+/// A block is refused for its length above the limit of the rules only.
+#[test]
+fn a_block_may_be_as_long_as_the_rules_allow() {
+    let mut world = World::new();
+    let limit = rules().max_block_len as usize;
+    let root = world.chain.tip().state;
+    let spec = spec(3);
+    let mut device =
+        StatelessChain::new(&spec.spec(), Checksum, ledgers(), root).expect("a short name");
+    for (len, is_too_long) in [(limit - 1, false), (limit, false), (limit + 1, true)] {
+        let bytes = vec![0xFF; len];
+        let too_long = Refused::Invalid(BlockError::TooLong { len, limit });
+        let refused = world.chain.append(world.now, &bytes).expect_err("not a block");
+        assert_eq!(refused == too_long, is_too_long, "{len} bytes");
+        let refused = device.append(world.now, &bytes, &[]).expect_err("not a block");
+        assert_eq!(refused == too_long, is_too_long, "{len} bytes, without state");
+    }
+}
+
+/// `docs/WIRE.md`: a claim has up to 40 bytes.
+#[test]
+fn a_claim_has_up_to_forty_bytes() {
+    let mut world = World::new();
+    let block = world.seal_block();
+    let (header, _) = Header::decode(&block).expect("a header");
+    let of_claim = |len: u8| {
+        let mut bytes = vec![0; Header::MAX_LEN];
+        let claim = Claim::new(KIND, &[]).expect("short");
+        let used = Header { claim, ..header }.encode(&mut bytes).expect("long enough");
+        bytes.truncate(used);
+        bytes[used - 1] = len;
+        bytes.extend(vec![7; len.into()]);
+        bytes
+    };
+    for len in [0, 39, 40] {
+        let bytes = of_claim(len);
+        let (header, rest) = Header::decode(&bytes).expect("short enough");
+        assert_eq!((header.claim.as_bytes().len(), rest.len()), (len.into(), 0));
+    }
+    for len in [41, 42, 255] {
+        assert_eq!(Header::decode(&of_claim(len)), Err(DecodeError::ClaimTooLong(len)));
+        let cut = &of_claim(len)[..183];
+        assert_eq!(Header::decode(cut), Err(DecodeError::ClaimTooLong(len)), "known by its length");
+    }
+}
+
+/// `docs/WIRE.md`: a policy has up to 16 keys.
+#[test]
+fn a_policy_has_up_to_sixteen_keys() {
+    let world = World::new();
+    let mut keys: Vec<_> = (0..16).map(|n| *key(n).public().as_bytes()).collect();
+    keys.sort_unstable();
+    let policy = Policy::threshold(1, &keys).expect("one of sixteen");
+    let transaction = Transaction::new(policy.account(), 0, Action::Record(b"x"));
+    let mut buf = [0; Transaction::MAX_THRESHOLD_LEN];
+    let statement = transaction.statement(&world.genesis(), &mut buf).expect("short");
+    let signatures = [(key(5).public(), key(5).sign(&statement))];
+    let signed = transaction.assemble(&policy, &signatures, &mut buf).expect("its own key");
+    assert_eq!(signed.verify(&world.genesis()), Ok(()));
+    let bytes = signed.as_bytes().to_vec();
+    assert!(SignedTransaction::decode(&bytes).is_ok());
+    let counts = transaction.body_len()..transaction.body_len() + 3;
+    assert_eq!(bytes[counts.clone()], [2, 1, 16], "the kind, and 1 of 16");
+    for count in [17, 255] {
+        let mut more = bytes[..counts.end].to_vec();
+        more[counts.end - 1] = count;
+        let refused = SignedTransaction::decode(&more).map(|_| ());
+        assert_eq!(refused, Err(DecodeError::MalformedPolicy), "{count}, known before the keys");
+    }
+}
+
+/// A full tree gives up the lightest header for a heavier one, of equal ones the first that came, and none for one that is
+/// not heavier. A header that others follow stays.
+#[test]
+fn the_lightest_header_gives_way() {
+    let config = NodeConfig::new(2, 1);
+    let world = World::new();
+    let mut driver = Driver::new(node_of(config, limits(&config, 2)));
+    let capacity = 8;
+    let heavy = driver.blocks.grow(&mut world.clone(), 9, 200);
+    driver.header(heavy).expect("a good header");
+    assert_eq!(driver.tip().id, heavy);
+    let mut number = 100;
+    let mut offer = |driver: &mut Driver, weight| {
+        number += 1;
+        let mut side = world.clone();
+        let id = driver.blocks.grow(&mut side, number, weight);
+        (id, driver.header(id), side)
+    };
+    let mut ids = Vec::new();
+    let mut sides = Vec::new();
+    for weight in [12, 10, 12, 11, 13, 14] {
+        let (id, answer, side) = offer(&mut driver, weight);
+        assert_eq!(answer, Ok(Accepted::Header { id }));
+        ids.push(id);
+        sides.push(side);
+    }
+    let child = driver.blocks.grow(&mut sides[1], 1, 5); // 15 together, on the header that weighs 10
+    assert_eq!(driver.header(child), Ok(Accepted::Header { id: child }));
+    let known = |driver: &Driver| {
+        let known = ids.iter().map(|id| driver.node.tip_of(id).is_some());
+        known.collect::<Vec<_>>()
+    };
+    assert_eq!(known(&driver), [true; 6], "the tree is full");
+    for (weight, expected) in [
+        (10, None),
+        (11, None),
+        (12, Some([true, true, true, false, true, true])),
+        (12, None),
+        (13, Some([false, true, true, false, true, true])),
+        (13, Some([false, true, false, false, true, true])),
+    ] {
+        let before = known(&driver);
+        let (id, answer, _) = offer(&mut driver, weight);
+        let refused = Err(Refused::NoRoom { capacity });
+        let stored = Ok(Accepted::Header { id });
+        assert_eq!(answer, if expected.is_some() { stored } else { refused }, "weight {weight}");
+        assert_eq!(known(&driver), expected.map_or(before, Vec::from), "weight {weight}");
+    }
+    assert!(driver.node.tip_of(&child).is_some());
+}
