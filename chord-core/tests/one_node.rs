@@ -1,0 +1,801 @@
+//! One node while the test plays all the others: how long it waits between two rounds of maintenance, between two probes and
+//! for an answer, and what it passes on.
+
+mod played;
+
+use core::time::Duration;
+
+use chord_core::{Config, Event, JoinFailure, List, Style};
+use played::{Id, Played, SECOND, Text, assert_within, gaps, peer};
+
+/// No timers but those that a test sets.
+fn quiet() -> Config {
+    let mut config = Config::default();
+    config.stabilize = Duration::MAX;
+    config.fix_fingers = Duration::MAX;
+    config
+}
+
+fn is_query(message: &Text) -> bool {
+    matches!(message, Text::Query { .. })
+}
+
+fn is_ping(message: &Text) -> bool {
+    matches!(message, Text::Ping { .. })
+}
+
+fn is_find(message: &Text) -> bool {
+    matches!(message, Text::Find { .. })
+}
+
+/// Returns when a node of a calm ring acts in an hour, in seconds.
+fn wakes(config: Config) -> Vec<f64> {
+    let mut played = Played::<0>::member(config, None);
+    let mut wakes = vec![];
+    while let Some(at) = played.node.poll_timeout().filter(|at| *at < SECOND * 3600) {
+        wakes.push(at.as_secs_f64());
+        played.run_for(at.saturating_sub(played.now));
+    }
+    wakes
+}
+
+#[test]
+fn waits_are_drawn_from_three_to_five_quarters() {
+    let mut stabilizes = quiet();
+    stabilizes.stabilize = SECOND * 4;
+    let mut fixes = quiet();
+    fixes.fix_fingers = SECOND * 4;
+    for config in [stabilizes, fixes] {
+        let waits = gaps(&wakes(config));
+        assert_within(&waits, 3.0..=5.0);
+        assert!(waits.iter().any(|wait| *wait < 3.1) && waits.iter().any(|wait| *wait > 4.9));
+        let mean = waits.iter().sum::<f64>() / waits.len() as f64;
+        assert!((3.9..4.1).contains(&mean), "{mean}");
+    }
+    assert_eq!(wakes(quiet()), [], "for ever");
+}
+
+/// The n-th of its quiet rounds is a quarter longer than the one before, up to the longest.
+#[test]
+fn each_quiet_round_is_a_quarter_longer() {
+    let mut config = quiet();
+    config.stabilize = SECOND;
+    config.stabilize_when_calm = SECOND * 4;
+    let mut played = Played::<0>::member(config, None);
+    played.run_for(SECOND * 120);
+    let check = |times: &[f64]| {
+        let mut wait = 1.0_f64;
+        for (round, gap) in gaps(times).into_iter().enumerate() {
+            let range = wait * 0.74..=wait * 1.26;
+            assert!(range.contains(&gap), "round {round}: {gap}, not in {range:?}");
+            wait = (wait * 1.25 + 0.001).min(4.0);
+        }
+    };
+    check(&played.times(300, is_query));
+    // A failure brings the wait back.
+    let before = played.sent.len();
+    played.silent.push(300);
+    played.run_for(SECOND * 60);
+    let failed = played.events.iter().find(|(_, event)| *event == Event::PeerFailed(peer(300)));
+    let since = failed.expect("it was found dead").0.as_secs_f64();
+    played.sent.drain(..before);
+    let times: Vec<f64> = played.times(1000, is_query);
+    assert!(times[0] - since < 0.01, "at once");
+    assert_within(&gaps(&times)[..1], 0.74..=1.26);
+    assert!(gaps(&times).last().is_some_and(|gap| *gap > 2.9), "calm again");
+}
+
+/// The keys of one turn of the fingers: 2^(i-1) after the node, for each i whose finger is not known from the one before.
+#[test]
+fn a_turn_of_the_fingers_asks_for_each_distinct_one() {
+    let mut config = quiet();
+    config.fix_fingers = SECOND;
+    let mut played = Played::<0>::member(config, None);
+    played.run_for(SECOND * 30);
+    let keys = played.sent.iter().filter_map(|(_, to, message)| match message {
+        Text::Find { key, .. } => Some((*to, key.value())),
+        _ => None,
+    });
+    let keys: Vec<_> = keys.take(8).collect();
+    let turn = [(300, 356), (1000, 1124), (5000, 8292), (20000, 32868)];
+    assert_eq!(keys, [turn, turn].concat());
+}
+
+/// A successor that is silent is asked as often as `tries` says, once in each `patience`.
+#[test]
+fn a_successor_is_dead_after_its_tries() {
+    let mut config = quiet();
+    config.stabilize = SECOND * 100;
+    config.tries = 4;
+    let mut played = Played::<0>::member(config, None);
+    played.silent.push(300);
+    played.run_for(SECOND * 130);
+    let times = played.times(300, is_query);
+    let first = times[0];
+    let after: Vec<f64> = times.iter().map(|at| ((at - first) * 1000.0).round()).collect();
+    assert_eq!(after, [0.0, 500.0, 1000.0, 1500.0]); // and no more
+    let failed = played.events.iter().find(|(_, event)| *event == Event::PeerFailed(peer(300)));
+    let failed = failed.expect("it was found dead").0.as_secs_f64() - first;
+    assert_within(&[failed], 1.9999..=2.0001);
+    let changes = [Event::SuccessorChanged(Some(peer(1000))), Event::ListChanged];
+    assert!(changes.iter().all(|change| played.events.iter().any(|(_, event)| event == change)));
+}
+
+/// `Config::patience`: a lookup of the application waits three quarters of it, then a quarter for each try, and a half for the last one.
+#[test]
+fn a_lookup_asks_again_sooner_than_maintenance() {
+    let mut config = quiet();
+    config.patience = SECOND * 4;
+    config.lookup_deadline = Duration::MAX;
+    let mut played = Played::<0>::member(config, None);
+    played.silent.extend([300, 1000, 5000]);
+    played.node.lookup(Duration::ZERO, Id::new(4000)).unwrap();
+    played.run_for(SECOND * 30);
+    // The way leads to 1000, then to 300 beside it; both have avoided each other, so 5000 is asked as the owner.
+    assert_eq!(played.times(1000, is_find)[..5], [0.0, 3.0, 4.0, 5.0, 6.0]);
+    // One node was silent: the next one has half of the patience at first.
+    assert_eq!(played.times(300, is_find)[..5], [3.0, 5.0, 6.0, 7.0, 8.0]);
+    let failed = |id| {
+        let event = Event::PeerFailed(peer(id));
+        played.events.iter().find(|(_, it)| *it == event).map(|(at, _)| at.as_secs())
+    };
+    assert_eq!(failed(1000), Some(8));
+    assert_eq!(failed(300), Some(10));
+}
+
+fn merged(played: &Played<2>) -> Option<Duration> {
+    played.events.iter().find(|(_, event)| *event == Event::Merged).map(|(at, _)| *at)
+}
+
+/// While all answer, a remembered peer is probed every 24 stabilizations, and while one is silent every 6.
+#[test]
+fn probes_are_rare_in_a_calm_ring_and_more_frequent_while_a_peer_is_lost() {
+    for (stabilize, calm, lost) in [
+        (10, 180.0..=300.0, 45.0..=75.0),
+        (1, 90.0..=150.0, 22.5..=37.5), // 120 and 30 seconds at least
+    ] {
+        let mut config = quiet();
+        config.stabilize = SECOND * stabilize;
+        let mut played = Played::<2>::member(config, Some(1000));
+        let is_probe =
+            |message: &Text| matches!(message, Text::Find { key, .. } if *key == Id::new(100));
+        played.run_for(SECOND * 3000);
+        let probes = played.times(1000, is_probe);
+        assert_within(&probes[..1], calm.clone());
+        assert_within(&gaps(&probes), calm.clone());
+
+        // A second seed, which is silent.
+        let mut played = Played::<2>::member(config, Some(77));
+        played.run_for(SECOND * 3000);
+        let mut probes = played.times(77, is_probe);
+        // Each probe asks twice.
+        let starts: Vec<f64> = probes.chunks(2).map(|pair| pair[0]).collect();
+        assert_within(&gaps(&probes).into_iter().step_by(2).collect::<Vec<_>>(), 0.5..=0.5001);
+        probes.clear();
+        assert_within(&gaps(&starts)[2..], lost);
+        // It is reported once, when the first probe has ended.
+        let failed = played.events.iter().filter_map(|(at, event)| match event {
+            Event::PeerFailed(peer) if peer.address == 77 => Some(at.as_secs_f64() - starts[0]),
+            _ => None,
+        });
+        let failed: Vec<f64> = failed.collect();
+        assert_eq!(failed.len(), 1);
+        assert_within(&failed, 0.9999..=1.0001);
+    }
+}
+
+/// An application that merges a ring with itself: probes follow each other with every stabilization until three have come home.
+#[test]
+fn a_merge_is_over_after_three_probes_in_a_row() {
+    let mut config = quiet();
+    config.stabilize = SECOND * 8;
+    let mut played = Played::<2>::member(config, None);
+    played.run_for(SECOND * 3);
+    played.node.merge(SECOND * 3, 1000).unwrap();
+    played.run_for(SECOND * 100);
+    let is_probe =
+        |message: &Text| matches!(message, Text::Find { key, .. } if *key == Id::new(100));
+    let end = merged(&played).expect("one ring").as_secs_f64();
+    let probes = played.times(1000, is_probe);
+    let probes: Vec<f64> = probes.into_iter().filter(|at| *at <= end).collect();
+    assert_eq!(probes.len(), 3, "{probes:?}");
+    assert!((3.0..3.01).contains(&probes[0]), "at once");
+    assert_within(&gaps(&probes), 6.0..=10.0);
+    assert_eq!(probes.last(), Some(&end));
+}
+
+/// A node that answers with BUSY for ever is dead after 64 of them.
+#[test]
+fn a_successor_that_is_always_busy_is_dead() {
+    let mut config = quiet();
+    config.stabilize = SECOND * 5;
+    let mut played = Played::<0>::member(config, None);
+    played.busy.push(300);
+    played.run_for(SECOND * 120);
+    let failed = played.events.iter().find(|(_, event)| *event == Event::PeerFailed(peer(300)));
+    let failed = failed.expect("it counts as dead").0.as_secs_f64();
+    let queries = played.times(300, is_query);
+    assert_eq!(queries.get(63), Some(&failed));
+    // It is asked again after three to five quarters of the patience of half a second.
+    assert_within(&gaps(&queries[..64]), 0.375..=0.626);
+}
+
+/// A contact that is silent is pinged `tries` times, and the join starts again `tries` times.
+#[test]
+fn a_join_ends_when_nobody_answers() {
+    let mut config = quiet();
+    config.tries = 2;
+    let mut played = Played::<0>::outside(config);
+    played.node.join(Duration::ZERO, 77).unwrap();
+    played.run_for(SECOND * 60);
+    assert_eq!(played.times(77, is_ping).len(), 2 * (1 + 2));
+    let reason = JoinFailure::NoRing;
+    assert_eq!(
+        played.events.iter().map(|(_, it)| *it).collect::<Vec<_>>(),
+        [Event::JoinFailed(reason)]
+    );
+    // Three times two pings of half a second each, and a wait of three to five quarters of that between.
+    let end = played.events[0].0.as_secs_f64();
+    assert_within(&[end], 3.0 + 2.0 * 0.375..=3.0 + 2.0 * 0.626);
+}
+
+/// A hint from the successor that it leaves, or that it has another predecessor, brings the next stabilization forward.
+#[test]
+fn a_hint_of_the_successor_is_followed_at_once() {
+    for hint in [Text::Leave { id: Id::new(300) }, Text::Nudge { id: Id::new(300) }] {
+        let mut played = Played::<0>::member(quiet(), None);
+        played.run_for(SECOND);
+        assert_eq!(played.sent.len(), 0, "nothing is due");
+        played.receive(300, &hint);
+        played.flush();
+        assert_eq!(played.times(300, is_query), [1.0], "{hint}");
+    }
+    // A finger that leaves is forgotten; the successor list changes by maintenance alone.
+    let mut played = Played::<0>::member(quiet(), None);
+    let fingers = |played: &Played<0>| -> Vec<u64> {
+        played.node.routing_table().fingers.iter().map(|peer| peer.id.value()).collect()
+    };
+    assert_eq!(fingers(&played), [300, 1000, 5000, 20000, 40000]);
+    played.receive(1001, &Text::Leave { id: Id::new(1000) }); // from another address
+    assert_eq!(fingers(&played), [300, 1000, 5000, 20000, 40000]);
+    played.receive(1000, &Text::Leave { id: Id::new(1000) });
+    assert_eq!(fingers(&played), [300, 5000, 20000, 40000]);
+    assert_eq!(played.node.successors(), [300, 1000, 5000].map(peer));
+}
+
+/// A question is passed on until 64 nodes have been asked.
+#[test]
+fn a_question_is_passed_on_64_times_at_most() {
+    for (hops, passed_on) in [(1, true), (63, true), (64, false), (255, false)] {
+        let mut played = Played::<0>::member(quiet(), None);
+        let back = [9].into_iter().collect();
+        let key = Id::new(30000);
+        let question = Text::Route { token: 5, key, hops, direct: false, back };
+        played.receive(7, &question);
+        played.flush();
+        let back: List<u32, 16> = [9, 7].into_iter().collect();
+        let next = Text::Route { token: 5, key, hops: hops.saturating_add(1), direct: false, back };
+        let expected = if passed_on { vec![(20000, next)] } else { vec![] };
+        let sent: Vec<_> = played.sent.iter().map(|(_, to, it)| (*to, it.clone())).collect();
+        assert_eq!(sent, expected, "{hops} hops");
+    }
+}
+
+/// The way back has room for 16 addresses. `direct` names the asker alone.
+#[test]
+fn a_way_back_of_16_addresses_is_full() {
+    for (len, direct, passed_on) in [(15, false, true), (16, false, false), (16, true, true)] {
+        let mut played = Played::<0>::member(quiet(), None);
+        let back: List<u32, 16> = (1..=len).collect();
+        let key = Id::new(30000);
+        played.receive(77, &Text::Route { token: 5, key, hops: 20, direct, back });
+        played.flush();
+        assert_eq!(played.sent.len(), usize::from(passed_on), "{len} addresses");
+        if let Some((_, _, Text::Route { back, .. })) = played.sent.first() {
+            assert_eq!(back.last(), Some(&if direct { 16 } else { 77 }));
+            assert_eq!(back.len(), 16);
+        }
+    }
+}
+
+fn passed_on(style: Style) -> Played<0> {
+    let mut config = quiet();
+    config.patience = SECOND * 4;
+    config.lookup_deadline = Duration::MAX;
+    config.confirm = false;
+    config.style = style;
+    let mut played = Played::<0>::member(config, None);
+    played.node.lookup(Duration::ZERO, Id::new(30000)).unwrap();
+    played
+}
+
+/// Silence does not tell which of many nodes is dead: a question that was passed on is asked once, and then by the asker itself.
+#[test]
+fn a_question_that_brings_no_answer_is_asked_by_the_asker() {
+    for (style, straight) in [(Style::Recursive, false), (Style::SemiRecursive, true)] {
+        let mut played = passed_on(style);
+        played.run_for(SECOND * 30);
+        let asked: Vec<_> =
+            played.sent.iter().map(|(at, to, text)| (at.as_secs(), *to, text)).collect();
+        let [(0, 20000, Text::Route { hops: 1, direct, .. }), (4, 20000, Text::Find { .. })] =
+            asked[..]
+        else {
+            panic!("{asked:?}")
+        };
+        assert_eq!(*direct, straight);
+        let done = |(at, event): &(Duration, Event<Id, u32>)| match event {
+            Event::LookupDone { owner, hops: 1, timeouts: 1, .. } => Some((at.as_secs(), *owner)),
+            _ => None,
+        };
+        assert_eq!(played.events.iter().find_map(done), Some((4, peer(40000))));
+        assert!(!played.events.iter().any(|(_, event)| matches!(event, Event::PeerFailed(_))));
+    }
+}
+
+/// An answer that names a way back is for another node, whatever its token is.
+#[test]
+fn an_answer_that_is_to_be_passed_on_ends_no_lookup_of_the_node_itself() {
+    let mut played = passed_on(Style::Recursive);
+    played.flush();
+    let Some((_, 20000, Text::Route { token, .. })) = played.sent.first().cloned() else {
+        panic!("a question")
+    };
+    let id = Id::new(20000);
+    let found = |back: List<u32, 16>| Text::Found { token, id, peer: peer(40000), hops: 3, back };
+    played.receive(20000, &found([9].into_iter().collect()));
+    played.flush();
+    assert_eq!((played.events.len(), played.sent.len()), (3, 1), "{:?}", played.events);
+    played.receive(20000, &found(List::new()));
+    played.flush();
+    let Some((_, Event::LookupDone { owner, hops: 3, timeouts: 0, .. })) = played.events.last()
+    else {
+        panic!("{:?}", played.events)
+    };
+    assert_eq!(*owner, peer(40000));
+}
+
+/// One node names another one with the identifier of this one, and the only other way to its place is silent: that one is asked itself.
+#[test]
+fn a_twin_is_asked_where_no_second_way_is_left() {
+    let mut played = Played::<2>::outside(quiet());
+    played.node.add_seed(88).unwrap(); // silent
+    played.node.join(Duration::ZERO, 77).unwrap();
+    let twin = chord_core::Peer { id: Id::new(100), address: 66 };
+    let id = Id::new(3);
+    let mut twin_asked = 0;
+    for _ in 0..40 {
+        let seen = played.sent.len();
+        played.run_for(SECOND / 10);
+        for (_, to, message) in played.sent.split_off(seen) {
+            match (to, &message) {
+                (77, Text::Ping { token, .. }) => {
+                    played.receive(77, &Text::Pong { token: *token, id });
+                }
+                (77, Text::Find { token, .. }) => {
+                    played.receive(77, &Text::Owner { token: *token, id, peer: twin });
+                }
+                (66, Text::Find { token, .. }) => {
+                    twin_asked += 1;
+                    let answer = Text::Owner { token: *token, id: twin.id, peer: twin };
+                    played.receive(66, &answer);
+                }
+                _ => {}
+            }
+            played.sent.push((played.now, to, message));
+        }
+    }
+    // The second way was tried as often as `tries` says, around the node that has named the twin.
+    let around = played.sent.iter().filter(|(_, to, message)| {
+        *to == 88 && matches!(message, Text::Find { avoid, .. } if avoid[..] == [id])
+    });
+    assert_eq!((around.count(), twin_asked), (5, 1));
+    let taken = Event::JoinFailed(JoinFailure::IdentifierTaken);
+    assert!(played.events.iter().any(|(_, event)| *event == taken), "{:?}", played.events);
+}
+
+/// `WIRE.md`: a node leaves the padding out once its successor has named it as predecessor, and pads each repeated question.
+#[test]
+fn repeated_questions_are_padded() {
+    let mut config = quiet();
+    config.stabilize = SECOND * 10;
+    config.tries = 3;
+    let mut played = Played::<0>::member(config, None);
+    played.run_for(SECOND * 30);
+    played.silent.push(300);
+    played.run_for(SECOND * 15);
+    let queries = played.sent.iter().filter_map(|(_, to, message)| match message {
+        Text::Query { padding, .. } if *to == 300 => Some(*padding),
+        _ => None,
+    });
+    let queries: Vec<u16> = queries.collect();
+    let padded = Text::query_padding(3);
+    assert_eq!(queries[0], padded, "the successor has not named it yet");
+    let (before, last) = queries.split_last_chunk::<3>().expect("three tries");
+    assert!(before[1..].iter().all(|padding| *padding == 0), "{queries:?}");
+    assert_eq!(*last, [0, padded, padded]);
+}
+
+/// A node that has lost all its successors does not know the owner of any key until the next one has named it three times.
+#[test]
+fn a_node_that_has_lost_its_successors_passes_no_owner_on() {
+    let mut config = quiet();
+    config.stabilize = SECOND * 100;
+    let mut played = Played::<0>::member(config, None);
+    let asks = |played: &mut Played<0>| {
+        let key = Id::new(200);
+        let back = List::new();
+        played.receive(7, &Text::Route { token: 5, key, hops: 1, direct: true, back });
+        let seen = played.sent.len();
+        played.flush();
+        played.sent.split_off(seen).into_iter().find_map(|(_, to, message)| match message {
+            Text::Found { peer, .. } if to == 7 => Some(peer),
+            _ => None,
+        })
+    };
+    assert_eq!(asks(&mut played), Some(peer(300)));
+    played.silent.extend([300, 1000, 5000]);
+    while played.node.successors().first() != Some(&peer(20000)) {
+        played.run_for(SECOND);
+    }
+    assert_eq!(asks(&mut played), None);
+    played.run_for(SECOND * 1000);
+    assert_eq!(asks(&mut played), Some(peer(20000)));
+}
+
+/// Only a node that has lost all its successors looks at once for others before the next one that it finds.
+#[test]
+fn the_first_successor_of_a_lone_node_is_not_probed_at_once() {
+    let mut config = quiet();
+    config.stabilize = SECOND * 1000;
+    let mut played = Played::<2>::outside(config);
+    played.node.add_seed(1000).unwrap();
+    played.node.create(Duration::ZERO).unwrap();
+    played.run_for(SECOND);
+    played.receive(300, &Text::Notify { id: Id::new(300) });
+    played.run_for(SECOND * 5);
+    assert_eq!(played.node.successors().first(), Some(&peer(300)));
+    assert_eq!(played.sent.iter().filter(|(_, _, text)| is_find(text)).count(), 0);
+
+    let mut played = Played::<2>::member(config, Some(40000));
+    played.run_for(SECOND);
+    played.silent.extend([300, 1000, 5000]);
+    while played.node.successors().first() != Some(&peer(20000)) {
+        played.run_for(SECOND);
+    }
+    let adopted = Event::SuccessorChanged(Some(peer(20000)));
+    let found = played.events.iter().find(|(_, event)| *event == adopted).expect("adopted").0;
+    let mut probes = played.sent.iter().filter(|(at, _, text)| *at >= found && is_find(text));
+    let (probe, through, _) = probes.next().expect("a probe");
+    assert_eq!(*through, 20000, "the new successor");
+    let after = probe.saturating_sub(found);
+    assert_eq!(after, Duration::from_millis(1));
+}
+
+#[test]
+fn cancel_ends_one_lookup_of_two() {
+    let mut played = Played::<0>::member(quiet(), None);
+    let keys = [10000, 30000].map(Id::new);
+    let lookups = keys.map(|key| played.node.lookup(Duration::ZERO, key).unwrap());
+    played.node.cancel(lookups[1]);
+    played.run_for(SECOND);
+    let done = played.events.iter().filter_map(|(_, event)| match event {
+        Event::LookupDone { lookup, owner, .. } => Some((*lookup, *owner)),
+        _ => None,
+    });
+    assert_eq!(done.collect::<Vec<_>>(), [(lookups[0], peer(20000))]);
+}
+
+/// The node's own lookups report the nodes that they find dead, and the finger is forgotten.
+#[test]
+fn a_dead_finger_is_reported() {
+    let mut config = quiet();
+    config.fix_fingers = SECOND;
+    let mut played = Played::<0>::member(config, None);
+    played.run_for(SECOND / 10);
+    played.events.clear();
+    played.silent.push(20000);
+    played.run_for(SECOND * 30);
+    let failed = played.events.iter().find(|(_, event)| *event == Event::PeerFailed(peer(20000)));
+    assert!(failed.is_some(), "{:?}", played.events);
+    let fingers: Vec<_> = played.node.routing_table().fingers.iter().collect();
+    assert_eq!(fingers, [300, 1000, 5000, 40000].map(peer));
+    // It was asked as often as `tries` says, once in each `patience`.
+    let asked = played.times(20000, is_find);
+    assert_eq!(asked.len(), 5);
+    assert_within(&gaps(&asked), 0.5..=0.5001);
+}
+
+/// A node that names an owner which it was asked to avoid is of no use.
+#[test]
+fn an_owner_that_was_found_dead_is_not_asked_again() {
+    let mut played = Played::<0>::member(quiet(), None);
+    let key = Id::new(10000);
+    played.node.lookup(Duration::ZERO, key).unwrap();
+    let mut named = 0;
+    let mut asked = vec![];
+    while played.now < SECOND * 3 {
+        let mut buf = [0; Text::MAX_LEN];
+        while let Some(sent) = played.node.poll_transmit(&mut buf).unwrap() {
+            asked.push(sent.to);
+            let (message, _) = Text::decode(&buf[..sent.len]).unwrap();
+            if let (5000, Text::Find { token, .. }) = (sent.to, message) {
+                named += 1;
+                let answer = Text::Owner { token, id: Id::new(5000), peer: peer(20000) };
+                played.receive(5000, &answer);
+            }
+        }
+        played.now += SECOND / 10;
+        played.node.handle_timeout(played.now);
+    }
+    assert_eq!(named, 2, "once more, around the dead one");
+    let second = asked.iter().rposition(|to| *to == 5000).expect("it was asked");
+    assert!(!asked[..second].contains(&1000) && asked[second..].contains(&1000), "{asked:?}");
+}
+
+/// A node that has to name another owner, as the first one is dead, counts as one hop.
+#[test]
+fn a_node_that_is_asked_twice_is_one_hop() {
+    let mut played = Played::<0>::member(quiet(), None);
+    played.node.lookup(Duration::ZERO, Id::new(10000)).unwrap();
+    let mut owners = [20000, 21000].into_iter();
+    while played.now < SECOND * 3 {
+        let mut buf = [0; Text::MAX_LEN];
+        while let Some(sent) = played.node.poll_transmit(&mut buf).unwrap() {
+            let (message, _) = Text::decode(&buf[..sent.len]).unwrap();
+            let id = Id::new(sent.to.into());
+            match (sent.to, message) {
+                (5000, Text::Find { token, .. }) => {
+                    let peer = peer(owners.next().expect("asked twice"));
+                    played.receive(5000, &Text::Owner { token, id, peer });
+                }
+                (21000, Text::Find { token, .. }) => {
+                    played.receive(21000, &Text::Owner { token, id, peer: peer(21000) });
+                }
+                _ => {}
+            }
+        }
+        while let Some(event) = played.node.poll_event() {
+            played.events.push((played.now, event));
+        }
+        played.now += SECOND / 10;
+        played.node.handle_timeout(played.now);
+    }
+    let hops = played.events.iter().filter_map(|(_, event)| match event {
+        Event::LookupHop { hop, peer, .. } => Some((*hop, *peer)),
+        Event::LookupDone { owner, hops, timeouts, .. } => Some((hops + 10 * timeouts, *owner)),
+        _ => None,
+    });
+    assert_eq!(hops.collect::<Vec<_>>(), [(1, peer(5000)), (11, peer(21000))]);
+}
+
+/// An owner that does not own the key, or that names itself, counts as no answer: the asker asks by itself.
+#[test]
+fn an_answer_with_a_wrong_owner_is_not_believed() {
+    for (id, owner) in [(20000, 25000), (40000, 40000), (35000, 40000)] {
+        let mut played = passed_on(Style::SemiRecursive);
+        played.flush();
+        let Some((_, 20000, Text::Route { token, .. })) = played.sent.first().cloned() else {
+            panic!("a question")
+        };
+        let back = List::new();
+        let found = Text::Found { token, id: Id::new(id), peer: peer(owner), hops: 3, back };
+        played.receive(20000, &found);
+        played.flush();
+        let asked: Vec<_> = played.times(20000, is_find);
+        assert_eq!(asked, [0.0], "{id} {owner}");
+    }
+}
+
+/// Each owner that is asked names one more before it: they are believed eight times, and then the lookup starts again after a while.
+#[test]
+fn a_row_of_owners_that_name_each_other_ends() {
+    let mut config = quiet();
+    config.lookup_deadline = Duration::MAX;
+    let mut played = Played::<0>::member(config, None);
+    played.node.lookup(Duration::ZERO, Id::new(200)).unwrap();
+    let mut asked = vec![];
+    while played.now < SECOND {
+        let mut buf = [0; Text::MAX_LEN];
+        while let Some(sent) = played.node.poll_transmit(&mut buf).unwrap() {
+            let (message, _) = Text::decode(&buf[..sent.len]).unwrap();
+            if let Text::Find { token, .. } = message {
+                asked.push((played.now.as_millis(), sent.to));
+                let id = Id::new(sent.to.into());
+                let peer = peer(u64::from(sent.to) - 1);
+                played.receive(sent.to, &Text::Owner { token, id, peer });
+            }
+        }
+        played.now += SECOND / 10;
+        played.node.handle_timeout(played.now);
+    }
+    assert_eq!(asked, (292..=300).rev().map(|to| (0, to)).collect::<Vec<_>>());
+    played.now = SECOND + SECOND / 10; // more than twice the patience later
+    played.node.handle_timeout(played.now);
+    let mut buf = [0; Text::MAX_LEN];
+    let sent = played.node.poll_transmit(&mut buf).unwrap().expect("it starts again");
+    assert_eq!(sent.to, 300);
+}
+
+/// A late answer counts, but only from the node that was asked, and with the token of the question.
+#[test]
+fn a_late_answer_counts() {
+    let mut config = quiet();
+    config.patience = SECOND * 4;
+    let late = || {
+        let mut played = Played::<0>::member(config, None);
+        played.silent.push(20000);
+        played.node.lookup(Duration::ZERO, Id::new(30000)).unwrap();
+        played.flush();
+        let Some((_, 20000, Text::Find { token, .. })) = played.sent.first().cloned() else {
+            panic!("a question")
+        };
+        played.silent.extend([300, 1000, 5000]);
+        played.run_for(SECOND * 7 / 2);
+        assert_eq!(played.times(5000, is_find), [3.0], "beside it");
+        (played, token)
+    };
+    let done = |played: &Played<0>| {
+        played.events.iter().find_map(|(at, event)| match event {
+            Event::LookupDone { owner, hops, timeouts, .. } => {
+                Some((at.as_millis(), *owner, *hops, *timeouts))
+            }
+            _ => None,
+        })
+    };
+    let id = Id::new(20000);
+    let owner = peer(40000);
+    let (mut played, token) = late();
+    played.receive(20000, &Text::Owner { token, id, peer: owner });
+    played.run_for(SECOND / 10);
+    assert_eq!(done(&played), Some((3500, owner, 1, 1)));
+
+    let (mut played, token) = late();
+    played.receive(20001, &Text::Owner { token, id, peer: owner });
+    played.receive(20000, &Text::Owner { token: !token, id, peer: owner });
+    played.run_for(SECOND / 10);
+    assert_eq!(done(&played), None, "from another address, or to another question");
+    played.receive(20000, &Text::Owner { token, id: Id::new(20001), peer: owner });
+    played.run_for(SECOND / 10);
+    assert_eq!(done(&played), None, "of another node");
+
+    // It leads away from the key, or names itself.
+    for named in [10000, 20000, 25000] {
+        let (mut played, token) = late();
+        played.receive(20000, &Text::Owner { token, id, peer: peer(named) });
+        played.run_for(SECOND / 10);
+        assert_eq!(done(&played), None, "{named}");
+    }
+}
+
+/// A node that looks key 30000 up while all the others are silent. It has asked 20000 first.
+fn among_silent() -> Played<0> {
+    let mut config = quiet();
+    config.patience = SECOND * 4;
+    let mut played = Played::<0>::member(config, None);
+    played.silent.extend([300, 1000, 5000, 20000, 40000]);
+    played.node.lookup(Duration::ZERO, Id::new(30000)).unwrap();
+    played
+}
+
+/// Lets `from` answer its last question: it names the owner of the key.
+fn names(played: &mut Played<0>, from: u32, owner: u64) {
+    played.flush();
+    let question = played.sent.iter().rev().find(|(_, to, text)| *to == from && is_find(text));
+    let Some((_, _, Text::Find { token, .. })) = question else { panic!("{from} was not asked") };
+    let answer = Text::Owner { token: *token, id: Id::new(from.into()), peer: peer(owner) };
+    played.receive(from, &answer);
+    played.flush();
+}
+
+fn owner_of(played: &Played<0>) -> Option<u64> {
+    played.events.iter().find_map(|(_, event)| match event {
+        Event::LookupDone { owner, .. } => Some(owner.id.value()),
+        _ => None,
+    })
+}
+
+/// A node nearer before the key that answers late is heeded if it names a nearer owner than the one that is being asked.
+#[test]
+fn a_late_answer_with_a_nearer_owner_counts() {
+    let asks_45000 = || {
+        let mut played = among_silent();
+        played.run_for(SECOND * 3); // 5000 is asked beside the silent 20000
+        names(&mut played, 5000, 45000);
+        assert_eq!(played.times(45000, is_find), [3.0]);
+        played
+    };
+    let mut played = asks_45000();
+    names(&mut played, 20000, 40000);
+    assert_eq!(played.times(40000, is_find), [3.0], "nearer to the key");
+    names(&mut played, 40000, 40000);
+    assert_eq!(owner_of(&played), Some(40000));
+
+    let mut played = asks_45000();
+    names(&mut played, 20000, 50000);
+    assert_eq!(played.times(50000, is_find), [0.0; 0]);
+    names(&mut played, 45000, 45000);
+    assert_eq!(owner_of(&played), Some(45000));
+}
+
+/// An owner that gives its sign of life late owns the key, although another one was named in its place. One that names another one
+/// before it is heeded if that is nearer than the one that is being asked.
+#[test]
+fn a_late_sign_of_life_counts() {
+    let asks = |first: u64, second: u64| {
+        let mut played = among_silent();
+        names(&mut played, 20000, first);
+        played.run_for(SECOND * 3);
+        names(&mut played, 20000, second); // around the first one
+        assert_eq!(played.times(second as u32, is_find), [3.0]);
+        assert_eq!(owner_of(&played), None);
+        played
+    };
+    let mut played = asks(40000, 45000);
+    names(&mut played, 40000, 40000);
+    assert_eq!(owner_of(&played), Some(40000));
+
+    // The second one lives, but the first one may well answer.
+    let mut played = asks(40000, 45000);
+    names(&mut played, 45000, 45000);
+    assert_eq!(owner_of(&played), None);
+    names(&mut played, 40000, 40000);
+    assert_eq!(owner_of(&played), Some(40000));
+    let mut played = asks(40000, 45000);
+    names(&mut played, 45000, 45000);
+    played.run_for(SECOND * 20);
+    assert_eq!(owner_of(&played), Some(45000), "it is dead");
+
+    // Of a nearer one nothing farther away is awaited.
+    let mut played = asks(45000, 40000);
+    names(&mut played, 40000, 40000);
+    assert_eq!(owner_of(&played), Some(40000));
+    let mut played = asks(45000, 40000);
+    names(&mut played, 45000, 42000);
+    assert_eq!(played.times(42000, is_find), [0.0; 0]);
+    let mut played = asks(45000, 40000);
+    names(&mut played, 45000, 35000);
+    assert_eq!(played.times(35000, is_find), [0.0; 0], "40000 knows better");
+    names(&mut played, 40000, 35000);
+    assert_eq!(played.times(35000, is_find), [3.0]);
+}
+
+/// A question to a silent node comes back to its sender, which is at that address itself: it is not asked again, nor taken for dead.
+#[test]
+fn a_silent_node_at_an_own_address_is_forgotten() {
+    let mut played = among_silent();
+    played.run_for(SECOND * 7 / 2);
+    assert_eq!(played.times(20000, is_find), [0.0, 3.0]);
+    let question = played.sent.iter().rev().find(|(_, to, _)| *to == 20000).cloned();
+    played.receive(20000, &question.expect("it was asked").2);
+    played.run_for(SECOND * 10);
+    assert_eq!(played.times(20000, is_find), [0.0, 3.0]);
+    let failed = Event::PeerFailed(peer(20000));
+    assert!(!played.events.iter().any(|(_, event)| *event == failed));
+}
+
+/// Nodes between a node and a new predecessor that it does not know may own its keys, until that one has notified again three times.
+#[test]
+fn a_node_is_not_sure_of_the_keys_of_a_predecessor_that_has_failed() {
+    let mut config = quiet();
+    config.confirm = false;
+    let mut played = Played::<0>::member(config, None);
+    played.silent.push(40000);
+    let notify = Text::Notify { id: Id::new(20000) };
+    played.receive(20000, &notify);
+    played.run_for(SECOND * 5);
+    assert_eq!(played.node.predecessor(), Some(peer(20000)));
+    let asks = |played: &mut Played<0>| {
+        played.node.lookup(played.now, Id::new(30000)).unwrap();
+        let seen = played.sent.len();
+        played.events.clear();
+        played.flush();
+        assert_eq!(owner_of(played), Some(100));
+        played.sent[seen..].iter().any(|(_, _, text)| is_find(text))
+    };
+    for _ in 0..3 {
+        assert!(asks(&mut played), "others are asked");
+        played.receive(20000, &notify);
+        played.flush();
+    }
+    assert!(!asks(&mut played), "the key is its own");
+}
