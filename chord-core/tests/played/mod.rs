@@ -133,3 +133,23 @@ pub(crate) fn assert_within(numbers: &[f64], range: core::ops::RangeInclusive<f6
     assert!(!numbers.is_empty());
     assert!(numbers.iter().all(|number| range.contains(number)), "{range:?}: {numbers:?}");
 }
+
+/// No timers but those that a test sets.
+pub(crate) fn quiet() -> Config {
+    let mut config = Config::default();
+    config.stabilize = Duration::MAX;
+    config.fix_fingers = Duration::MAX;
+    config
+}
+
+pub(crate) fn is_query(message: &Text) -> bool {
+    matches!(message, Text::Query { .. })
+}
+
+pub(crate) fn is_ping(message: &Text) -> bool {
+    matches!(message, Text::Ping { .. })
+}
+
+pub(crate) fn is_find(message: &Text) -> bool {
+    matches!(message, Text::Find { .. })
+}
