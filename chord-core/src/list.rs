@@ -79,3 +79,22 @@ impl<T, const N: usize> FromIterator<T> for List<T, N> {
         Self(items.into_iter().take(N).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_item_gives_way_in_a_full_list() {
+        let mut list: List<u8, 2> = [1, 2].into_iter().collect();
+        list.push_over(3);
+        assert_eq!(list[..], [2, 3]);
+        assert_eq!(
+            (list.remove(2), list.remove(1), list.remove(0), list.remove(0)),
+            (None, Some(3), Some(2), None)
+        );
+        let mut none = List::<u8, 0>::new();
+        none.push_over(1);
+        assert!(none.is_empty() && none.is_full());
+    }
+}

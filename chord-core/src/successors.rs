@@ -186,3 +186,62 @@ impl<I: Identifier, A> Iterator for Identifiers<'_, I, A> {
         Some(self.last)
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use crate::id::Word;
+
+    type List = SuccessorList<Word<8>, u32, [Peer<Word<8>, u32>; 3]>;
+
+    fn peer(id: u64, address: u32) -> Peer<Word<8>, u32> {
+        Peer { id: Word::new(id), address }
+    }
+
+    /// Returns whether the list has changed, and its entries.
+    fn replaced(list: &mut List, ids: &[(u64, u32)]) -> (bool, std::vec::Vec<(u64, u32)>) {
+        let peers: std::vec::Vec<_> = ids.iter().map(|(id, address)| peer(*id, *address)).collect();
+        let changed = peers.split_first().is_some_and(|(head, tail)| list.replace(99, *head, tail));
+        (changed, list.as_slice().iter().map(|peer| (peer.id.value(), peer.address)).collect())
+    }
+
+    #[test]
+    fn a_list_changes_with_any_identifier_or_address() {
+        let mut list = List::new(Word::new(0), [Peer::EMPTY; 3]);
+        let mut last = std::vec![];
+        for ids in [
+            [(10, 1), (20, 2), (30, 3)],
+            [(11, 1), (20, 2), (30, 3)],
+            [(11, 4), (20, 2), (30, 3)],
+            [(11, 4), (21, 2), (30, 3)],
+            [(11, 4), (21, 5), (30, 3)],
+            [(11, 4), (21, 5), (31, 3)],
+            [(11, 4), (21, 5), (31, 6)],
+        ] {
+            assert_eq!(replaced(&mut list, &ids), (true, ids.into()));
+            assert_eq!(replaced(&mut list, &ids), (false, ids.into()));
+            last = ids.into();
+        }
+        // A list that is longer than there is room for is cut.
+        last.push((40, 7));
+        assert_eq!(replaced(&mut list, &last), (false, last[..3].into()));
+        assert_eq!(replaced(&mut list, &last[..2]), (true, last[..2].into()));
+        assert_eq!(replaced(&mut list, &last[..2]), (false, last[..2].into()));
+        assert_eq!(replaced(&mut list, &last[..3]), (true, last[..3].into()));
+    }
+
+    #[test]
+    fn what_is_out_of_order_is_cut_and_what_is_named_twice_is_left_out() {
+        let mut list = List::new(Word::new(100), [Peer::EMPTY; 3]);
+        for (ids, kept) in [
+            (&[(110, 1), (105, 2), (120, 3)][..], &[(110, 1)][..]),
+            (&[(110, 1), (110, 2)], &[(110, 1)]),
+            (&[(110, 1), (90, 2), (100, 3), (110, 4)], &[(110, 1), (90, 2)]),
+            (&[(110, 1), (120, 1), (130, 3)], &[(110, 1), (130, 3)]),
+            (&[(110, 1), (120, 99), (130, 3)], &[(110, 1), (130, 3)]), // the own address
+        ] {
+            assert_eq!(replaced(&mut list, ids).1, kept);
+        }
+    }
+}

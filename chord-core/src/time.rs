@@ -106,3 +106,102 @@ impl Span {
         nanos.saturating_sub(part.saturating_mul(64)).saturating_add(share)
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    fn millis(count: u64) -> Span {
+        Span::new(Duration::from_millis(count))
+    }
+
+    #[test]
+    fn spans_are_whole_milliseconds_from_one_to_49_days() {
+        assert_eq!(Span::new(Duration::ZERO).nanos(), 1_000_000);
+        assert_eq!(Span::new(Duration::from_micros(2999)).nanos(), 2_000_000);
+        assert_eq!(millis((1 << 32) - 2).nanos(), ((1 << 32) - 2) * 1_000_000);
+        for for_ever in [millis((1 << 32) - 1), millis(1 << 32), Span::new(Duration::MAX)] {
+            assert_eq!(for_ever.nanos(), u64::MAX);
+        }
+    }
+
+    #[test]
+    fn parts_of_a_span_are_a_millisecond_at_least() {
+        assert_eq!(millis(1000).three_quarters(), millis(750));
+        assert_eq!(millis(1).three_quarters(), millis(1));
+        assert_eq!(millis(1000).part(4), millis(250));
+        assert_eq!(millis(3).part(4), millis(1));
+        assert_eq!(millis(3).part(0), millis(3));
+        assert_eq!(millis(1000).times(6, 3000), millis(6000));
+        assert_eq!(millis(1000).times(6, 30_000), millis(30_000));
+        assert_eq!(millis(1000).lengthened(millis(9000)), millis(1251));
+        assert_eq!(millis(1).lengthened(millis(9000)), millis(2), "it grows");
+        assert_eq!(millis(1000).lengthened(millis(1100)), millis(1100));
+        let for_ever = Span::new(Duration::MAX);
+        for span in [for_ever.three_quarters(), for_ever.part(4), for_ever.times(6, 1)] {
+            assert_eq!(span, for_ever);
+        }
+        assert_eq!(for_ever.lengthened(for_ever), for_ever);
+    }
+
+    /// A wait is a 256th of the span times 192 to 319.
+    #[test]
+    fn waits_are_drawn_from_three_to_five_quarters() {
+        let mut rng = Rng::new(1);
+        let second = 1_000_000_000;
+        let mut drawn = [false; 320];
+        for _ in 0..4000 {
+            let wait = millis(256_000).jittered(&mut rng);
+            assert_eq!(wait % second, 0);
+            let seconds = usize::try_from(wait / second).unwrap_or(usize::MAX);
+            *drawn.get_mut(seconds).expect("at most five quarters") = true;
+        }
+        assert!(drawn.iter().take(192).all(|drawn| !drawn), "less than three quarters");
+        assert!(drawn.iter().skip(192).all(|drawn| *drawn), "each is drawn");
+        assert_eq!(Span::new(Duration::MAX).jittered(&mut rng), u64::MAX);
+    }
+
+    #[test]
+    fn time_does_not_run_backwards() {
+        let at = |seconds| Time::ZERO.newest(Duration::from_secs(seconds));
+        assert_eq!(at(5).since_start(), Some(Duration::from_secs(5)));
+        assert_eq!(at(5).newest(Duration::from_secs(4)), at(5));
+        assert_eq!(at(5).newest(Duration::from_secs(6)), at(6));
+        assert_eq!(at(5).after(millis(1500)).since_start(), Some(Duration::from_millis(6500)));
+        assert_eq!(at(5).after_if_ever(millis(2000)), at(7));
+        assert_eq!(at(5).after_nanos(0), at(5));
+    }
+
+    #[test]
+    fn the_end_of_time_is_no_deadline() {
+        let last_but_one = Time::ZERO.newest(Duration::from_nanos(u64::MAX - 2));
+        assert_eq!(last_but_one.since_start(), Some(Duration::from_nanos(u64::MAX - 2)));
+        assert!(!last_but_one.is_last());
+        for end in
+            [u64::MAX - 1, u64::MAX].map(Duration::from_nanos).into_iter().chain([Duration::MAX])
+        {
+            let end = Time::ZERO.newest(end);
+            assert!(end.is_last() && end != Time::NEVER);
+            assert_eq!(end.since_start(), None);
+        }
+        let span = millis(1);
+        assert!(last_but_one.after(span).is_last());
+        assert_ne!(last_but_one.after(span), Time::NEVER);
+        assert_eq!(last_but_one.after_if_ever(span), Time::NEVER);
+        let for_ever = Span::new(Duration::MAX);
+        assert_eq!(Time::ZERO.after(for_ever), Time::NEVER);
+        assert_eq!(Time::ZERO.after_if_ever(for_ever), Time::NEVER);
+        assert_eq!(Time::NEVER.since_start(), None);
+    }
+
+    #[test]
+    fn round_trips_are_counted_in_milliseconds() {
+        let at = |micros| Time::ZERO.newest(Duration::from_micros(micros));
+        assert_eq!(at(500).millis_to(at(2499)), 1);
+        assert_eq!(at(0).millis_to(at(65_534_999)), 65_534);
+        assert_eq!(at(0).millis_to(at(65_535_000)), u16::MAX);
+        assert_eq!(at(0).millis_to(at(99_000_000)), u16::MAX);
+        assert_eq!(at(9).millis_to(at(0)), 0);
+    }
+}

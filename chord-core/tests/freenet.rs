@@ -230,3 +230,15 @@ fn hops_to_live_end() {
     assert_eq!(HopsToLive::new(1).lowered(false), Some(HopsToLive::new(1)));
     assert_eq!(HopsToLive::new(0).lowered(false), None);
 }
+
+#[test]
+fn a_neighbour_that_has_failed_is_forgotten() {
+    let [me, near, far] = [(0, 0), (10, 1), (90, 2)].map(|(id, address)| Peer { id, address });
+    let mut node: Node = Freenet::new(me, vec![None; 3], vec![]);
+    assert!(node.learn(near) && node.learn(far) && !node.learn(Peer { id: 5, ..me }));
+    node.forget(1);
+    assert_eq!(node.known().collect::<Vec<_>>(), [me, far]);
+    assert!(node.learn(Peer { id: 80, ..far }), "it has moved");
+    assert_eq!(node.known().nth(1).map(|peer| peer.id), Some(80));
+    assert_eq!(node.known().count(), 2);
+}

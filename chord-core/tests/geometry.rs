@@ -317,3 +317,151 @@ fn geometries_without_slots_learn_nothing() {
         assert_eq!(route, Route::Owner(me));
     }
 }
+
+/// Halves of halves of a torus of one dimension: each quarter touches the next one and the one before, round the torus.
+#[test]
+fn zones_touch_where_they_meet() {
+    let (lower, upper) = Zone::<1>::WHOLE.split().expect("two halves");
+    let (first, second) = lower.split().expect("two quarters");
+    let (third, fourth) = upper.split().expect("two quarters");
+    let quarters = [first, second, third, fourth];
+    let texts = quarters.map(|zone| zone.to_string());
+    assert_eq!(
+        texts,
+        ["00000000-3fffffff", "40000000-7fffffff", "80000000-bfffffff", "c0000000-ffffffff"]
+    );
+    for (a, zone) in quarters.iter().enumerate() {
+        assert_eq!(zone.halvings(), 2);
+        for (b, other) in quarters.iter().enumerate() {
+            assert_eq!(zone.touches(other), [1, 3].contains(&a.abs_diff(b)), "{zone} {other}");
+        }
+        let corners = [0, 0x3fff_ffff, 0x4000_0000, 0x8000_0000, 0xc000_0000, 0xffff_ffff];
+        for (at, owner) in corners.into_iter().zip([0, 0, 1, 2, 3, 3]) {
+            assert_eq!(zone.contains(&[at]), a == owner, "{zone} {at:x}");
+        }
+    }
+    assert_eq!(first.distance(&[0x4000_0000]), 1);
+    assert_eq!(first.distance(&[0xffff_ffff]), 1, "round the torus");
+    assert_eq!(first.distance(&[0x9000_0000]), 0x5000_0001, "the nearer end");
+    assert_eq!(first.distance(&[0xb000_0000]), 0x5000_0000);
+    assert!(!first.touches(&lower) && !first.touches(&first), "they overlap");
+
+    // In two dimensions two zones that meet at a corner alone do not touch.
+    let (west, east) = Zone::<2>::WHOLE.split().expect("two halves");
+    let (south_west, north_west) = west.split().expect("two quarters");
+    let (south_east, north_east) = east.split().expect("two quarters");
+    assert_eq!(north_east.to_string(), "80000000-ffffffff × 80000000-ffffffff");
+    assert!(south_west.touches(&north_west) && south_west.touches(&south_east));
+    assert!(!south_west.touches(&north_east) && south_west.touches(&east));
+    assert_eq!(south_west.distance(&[0x9000_0000, 0x9000_0000]), 2 * 0x1000_0001);
+}
+
+#[test]
+fn digits_of_identifiers_are_counted_from_the_front() {
+    let id = Word::<6>::new(0b10_11_01);
+    assert_eq!([0, 1, 2, 3].map(|at| id.digit(at, 2)), [0b10, 0b11, 0b01, 0]);
+    assert_eq!([0, 1].map(|at| id.digit(at, 4)), [0b1011, 0b0100], "zeros fill the last one");
+    assert_eq!(id.common_bits(Word::new(0b10_10_01)), 3);
+    assert_eq!((id.common_bits(id), id.common_bits(Word::new(0))), (6, 0));
+    assert_eq!(id.xor(Word::new(0b10_10_01)), Word::new(0b100));
+    let bits: Vec<bool> = (0..7).map(|exponent| id.bit(exponent)).collect();
+    assert_eq!(bits, [true, false, true, true, false, true, false]);
+    let wide = Id64::new([0x8000_0001, 0x4000_0000]);
+    let set: Vec<u32> = (0..70).filter(|exponent| wide.bit(*exponent)).collect();
+    assert_eq!(set, [30, 32, 63]);
+    assert_eq!(wide.digit(0, 4), 8);
+}
+
+/// What failed is gone, and what is there already only changes its address.
+#[test]
+fn failed_nodes_are_forgotten_and_known_ones_move() {
+    let peer = |id: u64, address: u32| Peer { id: Word::<4>::new(id), address };
+    let me = peer(0b0001, 0);
+    let [near, far] = [peer(0b0100, 1), peer(0b1110, 2)];
+    let moved = Peer { address: 9, ..far };
+    let other = peer(0b1111, 3); // of the bucket of `far`
+
+    let mut kademlia = Kademlia::new(me, 1, [None; 4]);
+    assert!(kademlia.learn(near) && kademlia.learn(far) && !kademlia.learn(other));
+    assert!(kademlia.learn(moved) && !kademlia.learn(me));
+    assert_eq!(kademlia.known().collect::<Vec<_>>(), [me, moved, near]);
+    kademlia.forget(far.id);
+    assert_eq!(kademlia.known().collect::<Vec<_>>(), [me, near]);
+    assert_eq!((kademlia.route(far.id), kademlia.me()), (Route::Ask(near), me));
+
+    let mut tapestry = Tapestry::new(me, 2, [None; 8]);
+    assert!(tapestry.learn(near) && tapestry.learn(far) && !tapestry.learn(other));
+    assert!(tapestry.learn(moved) && !tapestry.learn(me));
+    assert_eq!(tapestry.known().collect::<Vec<_>>(), [me, near, moved]);
+    assert_eq!((tapestry.common_digits(peer(0b0010, 0).id), tapestry.common_digits(me.id)), (1, 2));
+    tapestry.forget(far.id);
+    assert_eq!(tapestry.known().collect::<Vec<_>>(), [me, near]);
+    assert_eq!(tapestry.me(), me);
+
+    // A shorter way is better here: a node of the same slot takes its place.
+    let mut pastry = Pastry::new(me, 2, [None; 8], [None; 0]);
+    pastry.learn(far);
+    pastry.learn_if(other, |new, old| new.address < old.address);
+    assert_eq!(pastry.known().collect::<Vec<_>>(), [me, far]);
+    pastry.learn_if(other, |new, old| new.address > old.address);
+    assert_eq!(pastry.known().collect::<Vec<_>>(), [me, other]);
+    pastry.forget(other.id);
+    assert_eq!((pastry.known().collect::<Vec<_>>(), pastry.me()), (vec![me], me));
+}
+
+/// The leaf set holds the nearest nodes of either side, the nearest ones first.
+#[test]
+fn the_nearest_leaves_stay() {
+    type Small = Pastry<
+        Word<8>,
+        [u8; 0],
+        [Option<Peer<Word<8>, [u8; 0]>>; 0],
+        [Option<Peer<Word<8>, [u8; 0]>>; 4],
+    >;
+    let peer = |id: u64| Peer { id: Word::<8>::new(id), address: [] };
+    let mut pastry = Pastry::new(peer(100), 4, [None; 0], [None; 4]);
+    for id in [50, 90, 95, 110, 150, 105, 200] {
+        pastry.learn(peer(id));
+    }
+    let known =
+        |pastry: &Small| -> Vec<u64> { pastry.known().map(|peer| peer.id.value()).collect() };
+    assert_eq!(known(&pastry), [100, 95, 90, 105, 110]);
+    pastry.forget(Word::new(95));
+    assert_eq!(known(&pastry), [100, 90, 105, 110]);
+    // The key lies between the leaves: the closest of them owns it, of two the smaller.
+    assert_eq!(pastry.route(Word::new(94)), Route::Owner(peer(90)));
+    assert_eq!(pastry.route(Word::new(95)), Route::Owner(peer(90)));
+    assert_eq!(pastry.route(Word::new(96)), Route::Owner(peer(100)));
+    assert_eq!(pastry.route(Word::new(108)), Route::Owner(peer(110)));
+}
+
+#[test]
+fn the_largest_neighbour_is_named_if_it_is_larger() {
+    let [first, second, third] = [1, 2, 3].map(|id| Peer { id: Word::<8>::new(id), address: [] });
+    let mut west = Can::<_, _, _, 1>::new(first, [None; 4]);
+    assert_eq!(west.larger(), None, "it is alone");
+    let east = west.split(second, [None; 4]).expect("half each");
+    assert_eq!((west.larger(), east.larger()), (None, None), "as large");
+    let middle = west.split(third, [None; 4]).expect("a quarter each");
+    let largest =
+        |node: &Can<_, _, _, 1>| node.larger().map(|near| (near.peer, near.zone.halvings()));
+    assert_eq!([largest(&west), largest(&middle)], [Some((second, 1)); 2]);
+    assert_eq!((west.me(), middle.me(), middle.zone().halvings()), (first, third, 2));
+}
+
+/// The rare case of the paper: no node has the digit that is wanted. Then one is asked that shares as many digits with the key and is
+/// closer to it.
+#[test]
+fn pastry_asks_a_closer_node_with_as_many_digits() {
+    let peer = |id: u64| Peer { id: Word::<8>::new(id), address: [] };
+    let key = Word::new(0x2f);
+    let mut node = Pastry::new(peer(0x20), 4, [None; 32], [None; 0]);
+    node.learn(peer(0x30));
+    assert_eq!(node.route(key), Route::Owner(peer(0x20)), "closer, but with another first digit");
+    node.learn(peer(0x21));
+    node.learn(peer(0x23));
+    assert_eq!(node.route(key), Route::Ask(peer(0x23)), "the closest of them");
+    node.learn(peer(0x2f));
+    assert_eq!(node.route(key), Route::Ask(peer(0x2f)));
+    assert_eq!(node.route(Word::new(0x3f)), Route::Ask(peer(0x30)));
+}

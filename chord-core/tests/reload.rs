@@ -19,6 +19,22 @@ fn bodies_are_as_the_rfc_lays_them_out() {
     let bytes = update(&Update { uptime: 9, chord: neighbours });
     assert_eq!(bytes[..7], [0, 0, 0, 9, 2, 0, 16]);
     assert_eq!((bytes[23], bytes[24], bytes.len()), (0, 32, 5 + 18 + 34));
+    let full = ChordUpdate::Full {
+        predecessors: NodeIds::of(&NEAR[..1]),
+        successors: NodeIds::of(&NEAR[1..]),
+        fingers: NodeIds::of(&NEAR[2..]),
+    };
+    let bytes = update(&Update { uptime: 9, chord: full });
+    assert_eq!((bytes[4], bytes.len()), (3, 5 + 18 + 34 + 18));
+    assert_eq!(bytes[57..], [&[0, 16][..], &[0x33; 16]].concat());
+    let leaves = [LeaveData::FromSuccessor, LeaveData::FromPredecessor];
+    for (kind, leave) in (1..).zip(leaves.map(|leave| leave(NodeIds::of(&NEAR[..2])))) {
+        let mut bytes = [0; 35];
+        assert_eq!((leave.encoded_len(), leave.encode(&mut bytes)), (35, Ok(35)));
+        assert_eq!(bytes[..4], [kind, 0, 32, 0x11]);
+        assert_eq!(LeaveData::decode(&bytes), Ok((leave, &[][..])));
+        assert_eq!(leave.ids().as_slice(), &NEAR[..2]);
+    }
     let answer = RouteQueryAnswer { next_peer: NEAR[2] };
     let mut buf = [0; 16];
     assert_eq!((answer.encode(&mut buf), buf), (Ok(16), NEAR[2]));

@@ -210,7 +210,7 @@ impl fmt::Display for Message<'_> {
             Body::Query(query) => query.fmt(f),
             Body::Response(response) => response.fmt(f),
             Body::Error { code, text } => {
-                write!(f, "ERROR code={code} text={:?}", text.escape_ascii())
+                write!(f, "ERROR code={code} text=\"{}\"", text.escape_ascii())
             }
         }
     }

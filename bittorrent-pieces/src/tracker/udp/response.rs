@@ -232,7 +232,7 @@ impl fmt::Display for Response<'_> {
                 write!(f, "SCRAPED transaction={transaction} torrents={}", torrents.len())
             }
             Self::Error { text, .. } => {
-                write!(f, "ERROR transaction={transaction} text={:?}", text.escape_ascii())
+                write!(f, "ERROR transaction={transaction} text=\"{}\"", text.escape_ascii())
             }
         }
     }
