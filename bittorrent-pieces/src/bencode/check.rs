@@ -72,8 +72,14 @@ pub(super) fn skip_checked(
 ) -> Result<&[u8], BencodeError> {
     match skip_within::<FEW_LEVELS>(bytes, mode, limits)? {
         Some(rest) => Ok(rest),
-        None => skip_within::<LEVELS>(bytes, mode, limits)?.ok_or(BencodeError::Depth(MAX_DEPTH)),
+        None => skip_deep(bytes, mode, limits),
     }
+}
+
+/// Does what [`skip_checked`] does, with room for all levels.
+#[inline(never)] // nearly every value needs no such room
+fn skip_deep(bytes: &[u8], mode: Mode, limits: Limits) -> Result<&[u8], BencodeError> {
+    skip_within::<LEVELS>(bytes, mode, limits)?.ok_or(BencodeError::Depth(MAX_DEPTH))
 }
 
 /// Returns the bytes after the value; `None` if it has more than `N` levels.

@@ -89,21 +89,23 @@ impl<'a> Metainfo<'a> {
             Mode::Lenient => Value::decode(bytes, mode, Limits::DEFAULT)?.0,
         };
         let mut info = None;
+        let mut fields = InfoFields::default();
         let mut layers = None;
         let mut entries = top.entries();
         while let Some(key) = entries.pull_key() {
             match key {
                 b"info" => {
                     info = Some(entries.pull_with(|bytes| {
-                        let (fields, info, rest) = InfoFields::split_first(bytes);
-                        ((info, fields), rest)
+                        let (read, info, rest) = InfoFields::split_first(bytes);
+                        fields = read;
+                        (info, rest)
                     }));
                 }
                 b"piece layers" => layers = Some(entries.pull_value()),
                 _ => _ = entries.pull_value(),
             }
         }
-        let (info, fields) = info.ok_or(MetainfoError::Key("info"))?;
+        let info = info.ok_or(MetainfoError::Key("info"))?;
         let layers = layers.filter(Value::is_dict);
         let total = Self::check(info, &fields, layers, mode == Mode::Lenient, max_piece_len)?;
         Self::of(top, info, &fields, layers, total)

@@ -32,10 +32,13 @@ impl View<'_> {
             Body::Query(query) => Ok(self.query(now, from, bytes.len(), message, query)),
             Body::Response(response) => {
                 let lookup = self.response(now, from, message, response)?;
-                let found = lookup.and_then(|number| self.found(number, response));
+                let found = match lookup {
+                    Some(number) => self.found(number, response),
+                    None => DhtOutcome::Handled,
+                };
                 self.bootstrap();
                 self.remove_settled();
-                Ok(found.unwrap_or(DhtOutcome::Handled))
+                Ok(found)
             }
             Body::Error { code, .. } => {
                 let query = self.take_pending(from, message)?;
@@ -112,14 +115,14 @@ impl View<'_> {
 
     /// Returns what a response to a lookup brought for the caller.
     #[inline(never)] // its locals are not for queries
-    fn found<'a>(&mut self, number: u32, response: &Response<'a>) -> Option<DhtOutcome<'a>> {
-        let lookup = self.lookup(number)?;
+    fn found<'a>(&mut self, number: u32, response: &Response<'a>) -> DhtOutcome<'a> {
+        let Some(lookup) = self.lookup(number) else { return DhtOutcome::Handled };
         if let Purpose::Get(_) | Purpose::Put { .. } = lookup.purpose {
-            return Some(items::accept(lookup, response));
+            return items::accept(lookup, response);
         }
-        let peers = FoundPeers(response.values?);
+        let Some(peers) = response.values.map(FoundPeers) else { return DhtOutcome::Handled };
         lookup.found = lookup.found.saturating_add(peers.count());
-        Some(DhtOutcome::Peers { lookup: LookupId(number), torrent: lookup.torrent(), peers })
+        DhtOutcome::Peers { lookup: LookupId(number), torrent: lookup.torrent(), peers }
     }
 
     /// Removes and returns the query that a message answers.
