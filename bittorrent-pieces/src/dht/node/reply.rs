@@ -45,10 +45,7 @@ impl View<'_> {
         let budget = reply.max_len.saturating_sub(head);
         match reply.kind {
             ReplyKind::Error(..) | ReplyKind::Pong => self.write_short(reply, buf),
-            ReplyKind::Nodes(target) => {
-                let response = Response::new(self.core.config.id);
-                self.write_nodes(reply, target, budget, &response, buf)
-            }
+            ReplyKind::Nodes(target) => self.write_near(reply, target, budget, buf),
             ReplyKind::Peers { torrent, noseed } => {
                 self.write_peers(reply, torrent, noseed, budget, rng, buf)
             }
@@ -66,6 +63,18 @@ impl View<'_> {
             _ => Body::Response(Response::new(self.core.config.id)),
         };
         write_message(reply, Message::new(&reply.transaction, body), buf)
+    }
+
+    #[inline(never)]
+    fn write_near(
+        &self,
+        reply: &Reply,
+        target: NodeId,
+        budget: usize,
+        buf: &mut [u8],
+    ) -> Result<usize, BufferTooSmall> {
+        let response = Response::new(self.core.config.id);
+        self.write_nodes(reply, target, budget, &response, buf)
     }
 
     #[inline(never)]
@@ -111,6 +120,7 @@ impl View<'_> {
         self.write_nodes(reply, torrent.into(), budget, &response, buf)
     }
 
+    #[inline(never)]
     fn write_item(
         &self,
         reply: &Reply,
