@@ -50,8 +50,7 @@ const FEW_LEVELS: usize = 8;
 /// A list or dictionary that is not yet closed. Positions, not slices: half the stack.
 #[derive(Clone, Copy)]
 struct Level {
-    dict: bool,
-    body: usize,     // where the first key of a dictionary begins
+    body: usize,     // where the first key of a dictionary begins; 0 for a list
     greatest: usize, // where the greatest of its keys so far begins, or 0
 }
 
@@ -72,8 +71,14 @@ pub(super) fn skip_checked(
 ) -> Result<&[u8], BencodeError> {
     match skip_within::<FEW_LEVELS>(bytes, mode, limits)? {
         Some(rest) => Ok(rest),
-        None => skip_within::<LEVELS>(bytes, mode, limits)?.ok_or(BencodeError::Depth(MAX_DEPTH)),
+        None => skip_deep(bytes, mode, limits),
     }
+}
+
+/// Does what [`skip_checked`] does, with room for all levels.
+#[inline(never)] // nearly every value needs no such room
+fn skip_deep(bytes: &[u8], mode: Mode, limits: Limits) -> Result<&[u8], BencodeError> {
+    skip_within::<LEVELS>(bytes, mode, limits)?.ok_or(BencodeError::Depth(MAX_DEPTH))
 }
 
 /// Returns the bytes after the value; `None` if it has more than `N` levels.
@@ -82,7 +87,7 @@ fn skip_within<const N: usize>(
     mode: Mode,
     limits: Limits,
 ) -> Result<Option<&[u8]>, BencodeError> {
-    const CLOSED: Level = Level { dict: false, body: 0, greatest: 0 };
+    const CLOSED: Level = Level { body: 0, greatest: 0 };
     let mut levels = [CLOSED; N];
     let mut depth = 0_usize;
     let mut count = Count { items: 0, unordered: 0, mode, limits };
@@ -95,7 +100,7 @@ fn skip_within<const N: usize>(
             depth = depth.checked_sub(1).ok_or(BencodeError::Byte(b'e'))?;
         } else {
             count.add(1)?;
-            if let Some(level) = level.filter(|level| level.dict) {
+            if let Some(level) = level.filter(|level| level.body > 0) {
                 let Token::Bytes(key) = token else { return Err(BencodeError::Key) };
                 let start = bytes.len().wrapping_sub(before.len());
                 level.key(bytes, start, key, &mut count)?;
@@ -110,9 +115,9 @@ fn skip_within<const N: usize>(
                     return Err(BencodeError::Depth(limits.depth));
                 }
                 let mut inner = tokens.rest();
-                let body = bytes.len().wrapping_sub(inner.len());
-                let dict = token == Token::Dict;
-                if !dict {
+                let mut body = bytes.len().wrapping_sub(inner.len());
+                if token == Token::List {
+                    body = 0;
                     let (strings, rest) = short_strings(inner);
                     count.add(strings)?;
                     inner = rest;
@@ -122,7 +127,7 @@ fn skip_within<const N: usize>(
                     inner = rest;
                 } else {
                     let Some(level) = levels.get_mut(depth) else { return Ok(None) };
-                    *level = Level { dict, body, ..CLOSED };
+                    *level = Level { body, ..CLOSED };
                     depth = depth.saturating_add(1);
                 }
                 tokens = Tokens::new(inner);

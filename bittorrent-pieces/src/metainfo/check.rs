@@ -3,6 +3,7 @@
 use super::error::MetainfoError;
 use super::fields::InfoFields;
 use super::file::Files;
+use super::tree::Walk;
 use super::{layers, tree};
 use crate::bencode::Value;
 use crate::hash::PieceHashes;
@@ -51,17 +52,19 @@ pub(super) fn check_hybrid(
     piece_len: u32,
 ) -> Result<(), MetainfoError> {
     let tree = fields.required_tree()?;
-    let mut new = Files::of_tree(name, tree, piece_len).filter(|file| !file.is_empty());
+    let single = tree::single(tree, name).is_some();
+    let mut new = Walk::new(tree);
+    let mut end = 0_u64;
     let old = Files::new(name, info, fields.files.map(|files| files.value));
-    let old = old.filter(|file| !file.is_padding() && !file.is_empty());
-    for old in old {
-        let same = new.next().is_some_and(|new| {
-            (new.len(), new.offset()) == (old.len(), old.offset())
-                && new.inner_path().eq(old.inner_path())
-        });
-        if !same {
+    for old in old.filter(|file| !file.is_padding() && !file.is_empty()) {
+        let file = new.find(|file| file.len() > 0).ok_or(MetainfoError::Hybrid)?;
+        let start = tree::start_of(end, piece_len).ok_or(MetainfoError::Hybrid)?;
+        end = start.saturating_add(file.len());
+        let depth = if single { 0 } else { file.depth };
+        let path = new.names.iter().take(depth).copied();
+        if (file.len(), start) != (old.len(), old.offset()) || !path.eq(old.inner_path()) {
             return Err(MetainfoError::Hybrid);
         }
     }
-    if new.next().is_some() { Err(MetainfoError::Hybrid) } else { Ok(()) }
+    if new.any(|file| file.len() > 0) { Err(MetainfoError::Hybrid) } else { Ok(()) }
 }

@@ -61,6 +61,23 @@ impl<'a> InfoFields<'a> {
         utf8.or_else(|| self.name?.as_bytes()).ok_or(MetainfoError::Key("name"))
     }
 
+    /// Returns whether there are pieces of version 1, and whether there is a tree of version 2.
+    pub(super) fn versions(&self) -> Result<(bool, bool), MetainfoError> {
+        let v2 = match self.meta_version.map(|version| version.as_int()) {
+            None => false,
+            Some(Some(2)) => true,
+            Some(other) => return Err(MetainfoError::Version(other.unwrap_or(-1))),
+        };
+        Ok((!v2 || self.pieces.is_some(), v2))
+    }
+
+    /// Returns the piece length in bytes.
+    pub(super) fn piece_len(&self) -> Result<u32, MetainfoError> {
+        let len = self.piece_length.and_then(|len| len.as_int());
+        let len = len.ok_or(MetainfoError::Key("piece length"))?;
+        u32::try_from(len).map_err(|_| MetainfoError::Length(len))
+    }
+
     pub(super) fn required_tree(&self) -> Result<Value<'a>, MetainfoError> {
         self.tree.filter(Value::is_dict).ok_or(MetainfoError::Key("file tree"))
     }

@@ -13,7 +13,7 @@ use crate::merkle::PieceLayer;
 #[derive(Debug, Clone)]
 pub struct V2Files<'a> {
     pub(super) walk: Option<tree::Walk<'a>>,
-    pub(super) layers: Option<LayerIndex<'a>>,
+    pub(super) layers: LayerIndex<'a>,
     pub(super) piece_len: u32,
     pub(super) next: u64, // piece
 }
@@ -28,11 +28,7 @@ impl<'a> Iterator for V2Files<'a> {
         let first = PieceIndex(u32::try_from(self.next).ok()?);
         let piece_len = u64::from(self.piece_len).max(1);
         self.next = self.next.saturating_add(len.div_ceil(piece_len));
-        let layer = if len > piece_len {
-            self.layers.as_ref().and_then(|layers| layers.find(&root))
-        } else {
-            root_layer(&file)
-        };
+        let layer = if len > piece_len { self.layers.find(&root) } else { root_layer(&file) };
         Some((V2File { first, len, root }, layer))
     }
 }

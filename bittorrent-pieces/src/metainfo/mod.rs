@@ -89,22 +89,26 @@ impl<'a> Metainfo<'a> {
             Mode::Lenient => Value::decode(bytes, mode, Limits::DEFAULT)?.0,
         };
         let mut info = None;
+        let mut fields = InfoFields::default();
         let mut layers = None;
         let mut entries = top.entries();
         while let Some(key) = entries.pull_key() {
             match key {
                 b"info" => {
                     info = Some(entries.pull_with(|bytes| {
-                        let (fields, info, rest) = InfoFields::split_first(bytes);
-                        ((info, fields), rest)
+                        let (read, info, rest) = InfoFields::split_first(bytes);
+                        fields = read;
+                        (info, rest)
                     }));
                 }
                 b"piece layers" => layers = Some(entries.pull_value()),
                 _ => _ = entries.pull_value(),
             }
         }
-        let (info, fields) = info.ok_or(MetainfoError::Key("info"))?;
-        Self::of(top, info, fields, layers, mode == Mode::Lenient, max_piece_len)
+        let info = info.ok_or(MetainfoError::Key("info"))?;
+        let layers = layers.filter(Value::is_dict);
+        let total = Self::check(info, &fields, layers, mode == Mode::Lenient, max_piece_len)?;
+        Self::of(top, info, &fields, layers, total)
     }
 
     /// Parses an info dictionary alone, as peers send it for a magnet link (BEP 9). It names no tracker.
@@ -115,52 +119,59 @@ impl<'a> Metainfo<'a> {
     pub fn from_info(bytes: &'a [u8], mode: Mode) -> Result<Self, MetainfoError> {
         let info = Value::from_bytes(bytes, mode, Limits::DEFAULT)?;
         let (fields, ..) = InfoFields::split_first(info.as_raw());
-        Self::of(Value::EMPTY_DICT, info, fields, None, true, MAX_PIECE_LEN)
+        let total = Self::check(info, &fields, None, true, MAX_PIECE_LEN)?;
+        Self::of(Value::EMPTY_DICT, info, &fields, None, total)
     }
 
-    /// Checks the whole; `layerless` permits missing piece layers.
-    fn of(
-        top: Value<'a>,
+    /// Checks the files; `layerless` permits missing piece layers. Returns the length of the content.
+    fn check(
         info: Value<'a>,
-        fields: InfoFields<'a>,
+        fields: &InfoFields<'a>,
         layers: Option<Value<'a>>,
         layerless: bool,
         max_piece_len: u32,
-    ) -> Result<Self, MetainfoError> {
+    ) -> Result<u64, MetainfoError> {
         if !info.is_dict() {
             return Err(MetainfoError::Key("info"));
         }
         let name = fields.name()?;
-        let v2 = match fields.meta_version.map(|version| version.as_int()) {
-            None => None,
-            Some(Some(2)) => Some(InfoHashV2(Sha256::digest(info.as_raw()).into())),
-            Some(other) => return Err(MetainfoError::Version(other.unwrap_or(-1))),
-        };
-        let piece_len = fields.piece_length.and_then(|len| len.as_int());
-        let piece_len = piece_len.ok_or(MetainfoError::Key("piece length"))?;
-        let short = u32::try_from(piece_len).map_err(|_| MetainfoError::Length(piece_len))?;
-        if short > max_piece_len {
-            return Err(MetainfoError::PieceLen { len: short, max: max_piece_len });
+        let (v1, v2) = fields.versions()?;
+        let piece_len = fields.piece_len()?;
+        if piece_len > max_piece_len {
+            return Err(MetainfoError::PieceLen { len: piece_len, max: max_piece_len });
         }
-        if v2.is_some() && (!short.is_power_of_two() || short < BLOCK_LEN) {
-            return Err(MetainfoError::Length(piece_len));
+        if v2 && (!piece_len.is_power_of_two() || piece_len < BLOCK_LEN) {
+            return Err(MetainfoError::Length(piece_len.into()));
         }
-        let v1 = v2.is_none() || fields.pieces.is_some();
-        let layers = layers.filter(Value::is_dict);
         let mut total = 0;
-        if v2.is_some() {
+        if v2 {
             let layers = layers.unwrap_or(Value::EMPTY_DICT);
-            total = layers::check(layers, fields.required_tree()?, short, layerless)?;
-            layers::check_roots(layers, short)?;
+            total = layers::check(layers, fields.required_tree()?, piece_len, layerless)?;
+            layers::check_roots(layers, piece_len)?;
         }
         if v1 {
-            total = file::check_content(&fields)?;
+            total = file::check_content(fields)?;
         }
-        if v1 && v2.is_some() {
-            check_hybrid(name, info, &fields, short)?;
+        if v1 && v2 {
+            check_hybrid(name, info, fields, piece_len)?;
         }
-        let geometry = Geometry::new(total, short).map_err(|error| match error {
-            ConfigError::PieceLen => MetainfoError::Length(piece_len),
+        Ok(total)
+    }
+
+    /// Computes the hashes, and compares their number with the length of the content.
+    #[inline(never)] // its locals are not in use while the files are checked
+    fn of(
+        top: Value<'a>,
+        info: Value<'a>,
+        fields: &InfoFields<'a>,
+        layers: Option<Value<'a>>,
+        total: u64,
+    ) -> Result<Self, MetainfoError> {
+        let name = fields.name()?;
+        let (v1, v2) = fields.versions()?;
+        let piece_len = fields.piece_len()?;
+        let geometry = Geometry::new(total, piece_len).map_err(|error| match error {
+            ConfigError::PieceLen => MetainfoError::Length(piece_len.into()),
             _ => MetainfoError::TooLong,
         })?;
         let mut hashes = PieceHashes::new(&[]);
@@ -173,9 +184,10 @@ impl<'a> Metainfo<'a> {
                 return Err(MetainfoError::Pieces { hashes: hashes.len(), pieces });
             }
         }
-        if v2.is_some() {
-            hashes = with_layer(hashes, v1, layers, fields.required_tree()?, name, short);
+        if v2 {
+            hashes = with_layer(hashes, v1, layers, fields.required_tree()?, name, piece_len);
         }
+        let v2 = v2.then(|| InfoHashV2(Sha256::digest(info.as_raw()).into()));
         let info_hash = match v2.filter(|_| !v1) {
             Some(v2) => v2.truncated(),
             None => InfoHash(PieceHasher::digest(info.as_raw())),
@@ -256,18 +268,16 @@ impl<'a> Metainfo<'a> {
     /// A [`Torrent`](crate::Torrent) of v2 alone takes the files by [`Geometry::of_files`], and the
     /// layers one behind the other by [`PieceHashes::v2`].
     #[must_use]
-    #[inline(never)] // or the caller's frame holds the result twice
     pub fn v2_files(&self) -> V2Files<'a> {
         let tree = self.tree.filter(|_| self.v2.is_some());
+        let layers = self.top.find(b"piece layers").unwrap_or(Value::EMPTY_DICT);
         let mut files = V2Files {
             walk: tree.map(tree::Walk::new),
-            layers: None,
+            layers: LayerIndex::new(layers),
             piece_len: self.geometry.full_piece_len(),
             next: 0,
         };
-        if let Some(layers) = self.top.find(b"piece layers") {
-            files.layers.insert(LayerIndex::new(layers)).fill();
-        }
+        files.layers.fill();
         files
     }
 

@@ -225,7 +225,7 @@ pub(super) struct Arguments<'a> {
     scrape: bool,
     seed: bool,
     seq: Option<i64>,
-    signature: Option<[u8; 64]>,
+    signature: Option<Value<'a>>,
     target: Option<[u8; 20]>,
     token: Option<&'a [u8]>,
     value: Option<Value<'a>>,
@@ -253,7 +253,7 @@ impl<'a> Arguments<'a> {
             b"scrape" => self.scrape = flag(value),
             b"seed" => self.seed = flag(value),
             b"seq" => self.seq = value.as_int(),
-            b"sig" => self.signature = array(value),
+            b"sig" => self.signature = Some(value),
             b"target" => self.target = array(value),
             b"token" => self.token = value.as_bytes(),
             b"v" => self.value = Some(value),
@@ -294,7 +294,7 @@ impl<'a> Arguments<'a> {
         let signed = match self.key {
             Some(key) => Some(Signed {
                 public_key: array(key).ok_or(KrpcError::Key("k"))?,
-                signature: self.signature.ok_or(KrpcError::Key("sig"))?,
+                signature: self.signature.and_then(array).ok_or(KrpcError::Key("sig"))?,
                 seq: self.seq.ok_or(KrpcError::Key("seq"))?,
                 salt: self.salt,
             }),

@@ -327,6 +327,7 @@ impl View<'_> {
     }
 
     /// Adds the seeds and the other peers of a torrent to filters (BEP 33).
+    #[inline(never)] // the hasher is not in use while the message is written
     pub(super) fn filter(
         &self,
         torrent: InfoHash,

@@ -30,7 +30,16 @@ impl View<'_> {
         let message = decoded.as_ref().map_err(|error| *error)?; // in place: it is large
         match &message.body {
             Body::Query(query) => Ok(self.query(now, from, bytes.len(), message, query)),
-            Body::Response(response) => self.response(now, from, message, response),
+            Body::Response(response) => {
+                let lookup = self.response(now, from, message, response)?;
+                let found = match lookup {
+                    Some(number) => self.found(number, response),
+                    None => DhtOutcome::Handled,
+                };
+                self.bootstrap();
+                self.remove_settled();
+                Ok(found)
+            }
             Body::Error { code, .. } => {
                 let query = self.take_pending(from, message)?;
                 self.core.advance_clock(now);
@@ -45,37 +54,32 @@ impl View<'_> {
         }
     }
 
+    /// Notes a response; returns the number of the lookup that it continues.
     #[inline(never)] // its locals are not for queries
-    fn response<'a>(
+    fn response(
         &mut self,
         now: Duration,
         from: SocketAddr,
-        message: &Message<'a>,
-        response: &Response<'a>,
-    ) -> Result<DhtOutcome<'a>, DatagramError> {
+        message: &Message<'_>,
+        response: &Response<'_>,
+    ) -> Result<Option<u32>, DatagramError> {
         let query = self.take_pending(from, message)?;
         self.core.advance_clock(now);
         let contact = Contact { id: response.id, addr: from };
         self.note_response(&query, contact);
         self.core.vote(from, message.ip);
-        let outcome = match query.cause {
-            Cause::Lookup(number) => self.continue_lookup(number, contact, response),
+        Ok(match query.cause {
+            Cause::Lookup(number) => {
+                Some(number).filter(|number| self.continue_lookup(*number, contact, response))
+            }
             Cause::Put(number) => {
                 if let Some(lookup) = self.lookup(number) {
                     lookup.stored(from);
                 }
-                DhtOutcome::Handled
+                None
             }
-            Cause::Own | Cause::Unproven => DhtOutcome::Handled,
-        };
-        if let DhtOutcome::Peers { lookup, peers, .. } = &outcome
-            && let Some(lookup) = self.lookup(lookup.0)
-        {
-            lookup.found = lookup.found.saturating_add(peers.count());
-        }
-        self.bootstrap();
-        self.remove_settled();
-        Ok(outcome)
+            Cause::Own | Cause::Unproven => None,
+        })
     }
 
     /// Updates the routing table.
@@ -90,31 +94,34 @@ impl View<'_> {
         self.core.pings.retain(|ping| ping.addr != contact.addr);
     }
 
-    #[inline(never)] // its locals are not in use while peers are counted
-    fn continue_lookup<'a>(
-        &mut self,
-        number: u32,
-        contact: Contact,
-        response: &Response<'a>,
-    ) -> DhtOutcome<'a> {
-        let config = self.core.config;
-        let counts = |contact: &Contact| !config.enforce_ids || contact.id.fits(contact.addr.ip());
-        let nodes = match config.family {
+    /// Adds the nodes of a response to its lookup; returns whether it was expected.
+    fn continue_lookup(&mut self, number: u32, contact: Contact, response: &Response<'_>) -> bool {
+        let enforce_ids = self.core.config.enforce_ids;
+        let own = self.core.config.id;
+        let counts = |contact: &Contact| !enforce_ids || contact.id.fits(contact.addr.ip());
+        let nodes = match self.core.config.family {
             Family::V4 => response.nodes,
             Family::V6 => response.nodes6,
         };
-        let Some(lookup) = self.lookup(number) else { return DhtOutcome::Handled };
+        let Some(lookup) = self.lookup(number) else { return false };
         if !lookup.answered(contact, response.token.filter(|_| counts(&contact))) {
-            return DhtOutcome::Handled;
+            return false;
         }
-        for contact in usable(nodes, config.id) {
+        for contact in usable(nodes, own) {
             lookup.add_named(contact, counts(&contact));
         }
+        true
+    }
+
+    /// Returns what a response to a lookup brought for the caller.
+    #[inline(never)] // its locals are not for queries
+    fn found<'a>(&mut self, number: u32, response: &Response<'a>) -> DhtOutcome<'a> {
+        let Some(lookup) = self.lookup(number) else { return DhtOutcome::Handled };
         if let Purpose::Get(_) | Purpose::Put { .. } = lookup.purpose {
             return items::accept(lookup, response);
         }
-        let Some(peers) = response.values else { return DhtOutcome::Handled };
-        let peers = FoundPeers(peers);
+        let Some(peers) = response.values.map(FoundPeers) else { return DhtOutcome::Handled };
+        lookup.found = lookup.found.saturating_add(peers.count());
         DhtOutcome::Peers { lookup: LookupId(number), torrent: lookup.torrent(), peers }
     }
 

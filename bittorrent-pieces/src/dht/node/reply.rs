@@ -43,13 +43,9 @@ impl View<'_> {
     ) -> Result<usize, BufferTooSmall> {
         let head = BASE_LEN.saturating_add(reply.transaction.len());
         let budget = reply.max_len.saturating_sub(head);
-        let response = Response::new(self.core.config.id);
         match reply.kind {
-            ReplyKind::Error(code, text) => {
-                self.write_message(reply, Body::Error { code, text: text.as_bytes() }, buf)
-            }
-            ReplyKind::Pong => self.write_message(reply, Body::Response(response), buf),
-            ReplyKind::Nodes(target) => self.write_nodes(reply, target, budget, &response, buf),
+            ReplyKind::Error(..) | ReplyKind::Pong => self.write_short(reply, buf),
+            ReplyKind::Nodes(target) => self.write_near(reply, target, budget, buf),
             ReplyKind::Peers { torrent, noseed } => {
                 self.write_peers(reply, torrent, noseed, budget, rng, buf)
             }
@@ -57,6 +53,28 @@ impl View<'_> {
             ReplyKind::Item { target, seq } => self.write_item(reply, target, seq, budget, buf),
             ReplyKind::Samples(target) => self.write_samples(reply, target, budget, rng, buf),
         }
+    }
+
+    /// Writes an error or a response of an id alone.
+    #[inline(never)]
+    fn write_short(&self, reply: &Reply, buf: &mut [u8]) -> Result<usize, BufferTooSmall> {
+        let body = match reply.kind {
+            ReplyKind::Error(code, text) => Body::Error { code, text: text.as_bytes() },
+            _ => Body::Response(Response::new(self.core.config.id)),
+        };
+        write_message(reply, Message::new(&reply.transaction, body), buf)
+    }
+
+    #[inline(never)]
+    fn write_near(
+        &self,
+        reply: &Reply,
+        target: NodeId,
+        budget: usize,
+        buf: &mut [u8],
+    ) -> Result<usize, BufferTooSmall> {
+        let response = Response::new(self.core.config.id);
+        self.write_nodes(reply, target, budget, &response, buf)
     }
 
     #[inline(never)]
@@ -102,6 +120,7 @@ impl View<'_> {
         self.write_nodes(reply, torrent.into(), budget, &response, buf)
     }
 
+    #[inline(never)]
     fn write_item(
         &self,
         reply: &Reply,
@@ -150,37 +169,26 @@ impl View<'_> {
         response: &Response<'_>,
         buf: &mut [u8],
     ) -> Result<usize, BufferTooSmall> {
-        let mut nodes = [0; K * 38];
-        let mut response = *response; // with the lifetime of `nodes`
-        self.put_nodes(reply, target, budget, &mut nodes, &mut response);
-        self.write_message(reply, Body::Response(response), buf)
-    }
-
-    fn write_message(
-        &self,
-        reply: &Reply,
-        body: Body<'_>,
-        buf: &mut [u8],
-    ) -> Result<usize, BufferTooSmall> {
-        let message = Message {
-            version: Some(VERSION),
-            ip: Some(reply.to),
-            ..Message::new(&reply.transaction, body)
+        let mut room = [0; K * 38];
+        let nodes = self.nodes_near(reply, target, budget, &mut room);
+        let (nodes, nodes6) = match self.core.config.family {
+            Family::V4 => (nodes, None),
+            Family::V6 => (None, nodes),
         };
-        write(&message, buf)
+        let body = Body::Response(Response { nodes, nodes6, ..*response });
+        write_message(reply, Message::new(&reply.transaction, body), buf)
     }
 
-    /// Puts the nodes nearest to an id into a response, as many as `budget` bytes hold.
-    fn put_nodes<'b>(
+    /// Returns the nodes nearest to an id, as many as `budget` bytes hold, if they are wanted.
+    fn nodes_near<'b>(
         &self,
         reply: &Reply,
         target: NodeId,
         budget: usize,
         room: &'b mut [u8],
-        response: &mut Response<'b>,
-    ) {
+    ) -> Option<CompactNodes<'b>> {
         if !reply.wanted {
-            return;
+            return None;
         }
         let family = self.core.config.family;
         let stride = family.stride().saturating_add(20);
@@ -191,11 +199,7 @@ impl View<'_> {
             let written = CompactNodes::encode(contact.id, contact.addr, free).unwrap_or(0);
             len = len.saturating_add(written);
         }
-        let nodes = CompactNodes::new(family, room.get(..len).unwrap_or_default());
-        match family {
-            Family::V4 => response.nodes = nodes,
-            Family::V6 => response.nodes6 = nodes,
-        }
+        CompactNodes::new(family, room.get(..len).unwrap_or_default())
     }
 
     /// Puts a random choice of the stored peers into a response, of each network one as far as there are others; returns the number of bytes they take. At
@@ -243,4 +247,15 @@ impl View<'_> {
         }
         peers::torrents(self.peers, self.core.now)
     }
+}
+
+/// Adds what all replies have, and writes the message.
+fn write_message(
+    reply: &Reply,
+    mut message: Message<'_>,
+    buf: &mut [u8],
+) -> Result<usize, BufferTooSmall> {
+    message.version = Some(VERSION);
+    message.ip = Some(reply.to);
+    write(&message, buf)
 }

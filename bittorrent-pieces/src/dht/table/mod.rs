@@ -162,13 +162,13 @@ pub(in crate::dht) fn nearest(
 /// Returns the slots of these nodes; unused places are the last and beyond all slots.
 fn nearest_slots(slots: &[RouteSlot], target: NodeId) -> [usize; K] {
     let target = target.words();
-    let mut best = [((u128::MAX, u32::MAX), usize::MAX); K]; // distances and slots
-    for (index, slot) in slots.iter().enumerate() {
+    let mut best = [(u128::MAX, u32::MAX, u32::MAX); K]; // distances and slots
+    for (index, slot) in (0..).zip(slots) {
         let Some(entry) = slot.0.as_ref().filter(|entry| entry.failures < FAILURES) else {
             continue;
         };
         let id = entry.contact.id.words();
-        let mut carried = ((id.0 ^ target.0, id.1 ^ target.1), index);
+        let mut carried = (id.0 ^ target.0, id.1 ^ target.1, index);
         if best.last().is_some_and(|farthest| carried < *farthest) {
             for place in &mut best {
                 if carried < *place {
@@ -177,7 +177,7 @@ fn nearest_slots(slots: &[RouteSlot], target: NodeId) -> [usize; K] {
             }
         }
     }
-    best.map(|(_, index)| index)
+    best.map(|(.., index)| crate::index::slot(index))
 }
 
 /// The nodes nearest to an id, the nearest first.

@@ -161,7 +161,9 @@ impl<'a, S: AsRef<[PathSlot]> + AsMut<[PathSlot]>> SafePaths<'a, S> {
     ) -> Result<Self, PathError> {
         slots.as_mut().fill(PathSlot::EMPTY);
         let name = torrent_name(metainfo, policy)?;
-        note_all(slots.as_mut(), metainfo, policy)?;
+        for (number, file) in metainfo.files().enumerate().filter(|(_, file)| !file.is_padding()) {
+            note(slots.as_mut(), &file, number, policy)?;
+        }
         Ok(Self { files: metainfo.files(), number: 0, name, policy, slots })
     }
 
@@ -268,6 +270,7 @@ impl Metainfo<'_> {
 }
 
 /// Returns the name of the torrent, or its info-hash if no safe character is left.
+#[inline(never)] // its names are not in use while files are read
 fn torrent_name(metainfo: &Metainfo<'_>, policy: PathPolicy) -> Result<Element, PathError> {
     let name = Element::new(metainfo.name(), policy.windows);
     if name.as_bytes() == metainfo.name() {
@@ -285,20 +288,8 @@ fn torrent_name(metainfo: &Metainfo<'_>, policy: PathPolicy) -> Result<Element, 
     Ok(Element::new(&hex, policy.windows))
 }
 
-/// Notes the folders and the paths of all files.
-#[inline(never)] // its files are not in use while paths are assigned
-fn note_all(
-    slots: &mut [PathSlot],
-    metainfo: &Metainfo<'_>,
-    policy: PathPolicy,
-) -> Result<(), PathError> {
-    for (number, file) in metainfo.files().enumerate().filter(|(_, file)| !file.is_padding()) {
-        note(slots, &file, number, policy)?;
-    }
-    Ok(())
-}
-
 /// Notes the folders and the path of a file.
+#[inline(never)] // its names are not in use while the next file is read
 fn note(
     slots: &mut [PathSlot],
     file: &File<'_>,
