@@ -37,6 +37,7 @@ pub mod quorum;
 pub mod select;
 mod set;
 pub mod slot;
+mod sort;
 pub mod stake;
 mod vote;
 

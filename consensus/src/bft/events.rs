@@ -34,11 +34,12 @@ impl Cursor<'_> {
                 return Some(BftEvent::PeerBehind { peer: peer.id, height: peer.height });
             }
         }
-        self.next_evidence().map(BftEvent::Equivocated)
+        self.next_evidence()
     }
 
     /// Takes two statements that contradict each other.
-    fn next_evidence(&mut self) -> Option<Equivocation> {
+    #[inline(never)] // the statements do not stand on the stack for other events
+    fn next_evidence(&mut self) -> Option<BftEvent> {
         let is_second = |slot: &VoteSlot| slot.role == VoteRole::Contradicting;
         let second = self.slots.iter().position(is_second)?;
         let author = second.checked_div(self.core.per_peer)?;
@@ -59,9 +60,10 @@ impl Cursor<'_> {
         if first.height == RelativeHeight::Previous {
             *first = VoteSlot::EMPTY;
         }
-        let statements = [earlier, later].map(|slot| self.core.statement_of(id, &slot));
-        let [earlier, later] = &statements;
-        Equivocation::of_verified(earlier, later).ok()
+        let earlier = self.core.statement_of(id, &earlier);
+        let later = self.core.statement_of(id, &later);
+        let contradiction = Equivocation::contradiction(&earlier, &later).ok()?;
+        Some(BftEvent::Equivocated(Equivocation::of_verified(&earlier, &later, contradiction)))
     }
 
     /// Keeps what belongs to the height that begins, and evidence that was not polled yet.

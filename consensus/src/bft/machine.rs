@@ -8,12 +8,13 @@ use super::event::{BftEvent, CallError, DatagramError};
 use super::receive;
 use super::round::{RoundInput, RoundOutput, RoundState, Step};
 use super::saved;
-use super::storage::{BftStorage, PeerSlot, VoteKind, VoteSlot};
+use super::storage::{BftParts, BftStorage, PeerSlot, VoteKind, VoteSlot};
 use super::timers::{Deadlines, Timer};
 use crate::error::{BufferTooSmall, ConfigError};
 use crate::id::ValidatorId;
 use crate::output::{SaveToken, Transmit};
 use crate::select::selector::Selector;
+use crate::sort::sort_by_key;
 use crate::vote::statement::{SignedStatement, Statement};
 use crate::vote::verify::Keys;
 
@@ -80,12 +81,15 @@ impl<P: Selector, K: Keys, S: BftStorage> Bft<P, K, S> {
     /// # Errors
     ///
     /// [`ConfigError`] if the setup is invalid or the storage too small.
-    pub fn new(setup: BftSetup<'_, P, K>, storage: S) -> Result<Self, ConfigError> {
-        let mut bft = Self::prepare(setup, storage)?;
-        let mut cursor = bft.cursor();
+    pub fn new(setup: BftSetup<'_, P, K>, mut storage: S) -> Result<Self, ConfigError> {
+        let mut prepared = prepare(&setup, storage.parts());
+        let core = prepared.as_mut().map_err(|error| *error)?;
+        let BftSetup { config, selector, keys, .. } = &setup;
+        let mut cursor = cursor_of(core, storage.parts(), config, selector, keys);
         cursor.resend();
         cursor.advance();
-        Ok(bft)
+        let BftSetup { config, selector, keys, .. } = setup;
+        Ok(Self { config, selector, keys, core: core.clone(), storage })
     }
 
     /// Creates an engine that continues from what it saved before a crash. What was saved at an earlier height than that
@@ -96,26 +100,18 @@ impl<P: Selector, K: Keys, S: BftStorage> Bft<P, K, S> {
     /// [`ResumeError`] if the setup is invalid, or the saved bytes are not a state of this validator.
     pub fn resume(
         setup: BftSetup<'_, P, K>,
-        storage: S,
+        mut storage: S,
         saved: &[u8],
     ) -> Result<Self, ResumeError> {
-        let mut bft = Self::prepare(setup, storage)?;
-        let saved = saved::decode(saved).map_err(ResumeError::Decode)?;
-        if saved.genesis != bft.core.genesis || saved.me != bft.keys.id() {
-            return Err(ResumeError::OtherValidator);
-        }
-        if saved.height > bft.core.height {
-            return Err(ResumeError::LaterHeight(saved.height));
-        }
-        let is_same = saved.height == bft.core.height;
-        let mut cursor = bft.cursor();
-        if is_same {
-            cursor.restore(&saved).map_err(ResumeError::Decode)?;
-            cursor.restart_step();
-        }
+        let mut prepared = prepare(&setup, storage.parts());
+        let core = prepared.as_mut().map_err(|error| *error)?;
+        let BftSetup { config, selector, keys, .. } = &setup;
+        let mut cursor = cursor_of(core, storage.parts(), config, selector, keys);
+        cursor.resume(saved)?;
         cursor.resend();
         cursor.advance();
-        Ok(bft)
+        let BftSetup { config, selector, keys, .. } = setup;
+        Ok(Self { config, selector, keys, core: core.clone(), storage })
     }
 
     /// Handles a datagram: one signed statement.
@@ -273,59 +269,73 @@ impl<P: Selector, K: Keys, S: BftStorage> Bft<P, K, S> {
         self.storage
     }
 
-    fn prepare(setup: BftSetup<'_, P, K>, mut storage: S) -> Result<Self, ConfigError> {
-        let BftSetup { config, genesis, height, validators, selector, keys } = setup;
-        config.check()?;
-        let parts = storage.parts();
-        parts.votes.fill(VoteSlot::EMPTY);
-        parts.validators.fill(PeerSlot::EMPTY);
-        let len = validators.len();
-        let total = fill_peers(parts.validators, validators)?;
-        let per_peer = parts.votes.len().checked_div(len).ok_or(ConfigError::NoValidators)?;
-        if per_peer < VoteSlot::PER_VALIDATOR {
-            let needed = len.saturating_mul(VoteSlot::PER_VALIDATOR);
-            return Err(ConfigError::TooFewVotes { found: parts.votes.len(), needed });
-        }
-        let mut peers = parts.validators.iter().take(len);
-        let me = peers.position(|peer| peer.id == keys.id());
-        let core = Core {
-            now: Duration::ZERO,
-            genesis,
-            height,
-            len,
-            per_peer,
-            total,
-            me,
-            state: RoundState::default(),
-            pending: None,
-            last_token: SaveToken(0),
-            check: None,
-            wish: None,
-            decided: None,
-            behind: None,
-            behind_reported: 0,
-            quorum: None,
-            deadlines: Deadlines::default(),
-            send_from: 0,
-        };
-        Ok(Self { config, selector, keys, core, storage })
-    }
-
     fn cursor(&mut self) -> Cursor<'_> {
         let parts = self.storage.parts();
-        let used = self.core.len.saturating_mul(self.core.per_peer);
-        Cursor {
-            peers: parts.validators.get_mut(..self.core.len).unwrap_or_default(),
-            slots: parts.votes.get_mut(..used).unwrap_or_default(),
-            core: &mut self.core,
-            config: &self.config,
-            selector: &self.selector,
-            keys: &self.keys,
-        }
+        cursor_of(&mut self.core, parts, &self.config, &self.selector, &self.keys)
     }
 }
 
-/// Fills the slots in the order of ids and returns the total power.
+/// Returns the state at the beginning of a height, and clears the storage.
+fn prepare<P, K: Keys>(
+    setup: &BftSetup<'_, P, K>,
+    parts: BftParts<'_>,
+) -> Result<Core, ConfigError> {
+    let BftParts { validators: peers, votes } = parts;
+    let validators = setup.validators;
+    setup.config.check()?;
+    votes.fill(VoteSlot::EMPTY);
+    peers.fill(PeerSlot::EMPTY);
+    let len = validators.len();
+    let total = fill_peers(peers, validators)?;
+    let per_peer = votes.len().checked_div(len).ok_or(ConfigError::NoValidators)?;
+    if per_peer < VoteSlot::PER_VALIDATOR {
+        let needed = len.saturating_mul(VoteSlot::PER_VALIDATOR);
+        return Err(ConfigError::TooFewVotes { found: votes.len(), needed });
+    }
+    let mut used = peers.iter().take(len);
+    let me = used.position(|peer| peer.id == setup.keys.id());
+    Ok(Core {
+        now: Duration::ZERO,
+        genesis: setup.genesis,
+        height: setup.height,
+        len,
+        per_peer,
+        total,
+        me,
+        state: RoundState::default(),
+        pending: None,
+        last_token: SaveToken(0),
+        check: None,
+        wish: None,
+        decided: None,
+        behind: None,
+        behind_reported: 0,
+        quorum: None,
+        deadlines: Deadlines::default(),
+        send_from: 0,
+    })
+}
+
+fn cursor_of<'a>(
+    core: &'a mut Core,
+    parts: BftParts<'a>,
+    config: &'a BftConfig,
+    selector: &'a dyn Selector,
+    keys: &'a dyn Keys,
+) -> Cursor<'a> {
+    let BftParts { validators: peers, votes } = parts;
+    let used = core.len.saturating_mul(core.per_peer);
+    Cursor {
+        peers: peers.get_mut(..core.len).unwrap_or_default(),
+        slots: votes.get_mut(..used).unwrap_or_default(),
+        core,
+        config,
+        selector,
+        keys,
+    }
+}
+
+/// Fills the slots, which are empty, in the order of ids and returns the total power.
 fn fill_peers(
     slots: &mut [PeerSlot],
     validators: &[(ValidatorId, u64)],
@@ -340,9 +350,10 @@ fn fill_peers(
             return Err(ConfigError::NoPower(*id));
         }
         total = total.checked_add(*power).ok_or(ConfigError::TooMuchPower)?;
-        *slot = PeerSlot { id: *id, power: *power, ..PeerSlot::EMPTY };
+        slot.id = *id;
+        slot.power = *power;
     }
-    slots.sort_unstable_by_key(|slot| slot.id);
+    sort_by_key(slots, |slot| slot.id);
     let mut neighbours = slots.windows(2);
     match neighbours.find_map(|pair| match pair {
         [one, two] if one.id == two.id => Some(one.id),

@@ -13,6 +13,7 @@
 //! | 1, then 37 each | number of own statements of the round; kind, valid round plus 1, digest |
 //! | 2, then 66 each | number of prevotes for the valid value; index of the validator, signature |
 
+use super::config::ResumeError;
 use super::engine::{Core, Cursor, Wish};
 use super::round::{RoundState, RoundValue, Step};
 use super::storage::{RelativeHeight, VoteKind, VoteRole, VoteSlot};
@@ -107,16 +108,16 @@ fn put_polka(writer: &mut Writer<'_>, core: &Core, slots: &[VoteSlot]) {
 }
 
 /// What begins a saved state.
-pub(super) struct Saved<'a> {
-    pub(super) genesis: [u8; 32],
-    pub(super) me: ValidatorId,
-    pub(super) height: u64,
+struct Saved<'a> {
+    genesis: [u8; 32],
+    me: ValidatorId,
+    height: u64,
     state: RoundState,
     statements: &'a [u8],
 }
 
 /// Decodes the fixed part.
-pub(super) fn decode(bytes: &[u8]) -> Result<Saved<'_>, DecodeError> {
+fn decode(bytes: &[u8]) -> Result<Saved<'_>, DecodeError> {
     let rest = take_start(bytes, TAG, VERSION)?;
     let (genesis, rest) = take(rest)?;
     let (me, rest) = take(rest)?;
@@ -138,8 +139,26 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Saved<'_>, DecodeError> {
 }
 
 impl Cursor<'_> {
+    /// Continues from a saved state, if it is of this height.
+    #[inline(never)] // what was saved does not stand on the stack while the engine moves on
+    pub(super) fn resume(&mut self, saved: &[u8]) -> Result<(), ResumeError> {
+        let decoded = decode(saved);
+        let saved = decoded.as_ref().map_err(|error| ResumeError::Decode(*error))?;
+        if saved.genesis != self.core.genesis || saved.me != self.keys.id() {
+            return Err(ResumeError::OtherValidator);
+        }
+        if saved.height > self.core.height {
+            return Err(ResumeError::LaterHeight(saved.height));
+        }
+        if saved.height == self.core.height {
+            self.restore(saved).map_err(ResumeError::Decode)?;
+            self.restart_step();
+        }
+        Ok(())
+    }
+
     /// Continues from a saved state of this height, and sends the own statements of its round again.
-    pub(super) fn restore(&mut self, saved: &Saved<'_>) -> Result<(), DecodeError> {
+    fn restore(&mut self, saved: &Saved<'_>) -> Result<(), DecodeError> {
         self.core.state = saved.state;
         let round = self.core.round();
         let (count, mut rest) = take::<1>(saved.statements)?;
@@ -165,6 +184,7 @@ impl Cursor<'_> {
     }
 
     /// Puts a prevote for the valid value back. One that is not signed is ignored: the validators may have changed.
+    #[inline(never)] // what it needs does not stand on the stack while own statements are signed
     fn restore_prevote(&mut self, index: usize, signature: [u8; 64]) {
         let Some(valid) = self.core.state.valid else { return };
         let Some(peer) = self.peers.get(index) else { return };
@@ -184,7 +204,7 @@ impl Cursor<'_> {
     }
 
     /// Sets the timers of the step that was restored.
-    pub(super) fn restart_step(&mut self) {
+    fn restart_step(&mut self) {
         let round = self.core.round();
         if self.core.state.step == Step::Propose {
             self.schedule(Timer::Propose);

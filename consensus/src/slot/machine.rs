@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::config::{FfgConfig, FfgSetup};
 use super::event::{CallError, Checkpoint, DatagramError, FfgEvent, ResumeError};
 use super::receive::{attestation_of, decode};
-use super::saved::{self, Saved};
+use super::saved;
 use super::state::{Core, Pending};
 use super::storage::{Attestation, AttesterSlot, Fate, fill};
 use super::timers::Timer;
@@ -81,35 +81,10 @@ impl<P: Selector, K: Keys, S: AsRef<[AttesterSlot]> + AsMut<[AttesterSlot]>> Ffg
     ///
     /// [`ConfigError`] if the setup is invalid or there are fewer slots than validators.
     pub fn new(setup: FfgSetup<'_, P, K>, mut slots: S) -> Result<Self, ConfigError> {
-        let FfgSetup { config, genesis, validators, selector, keys } = setup;
-        config.check()?;
-        slots.as_mut().fill(AttesterSlot::EMPTY);
-        let total = fill(slots.as_mut(), validators)?;
-        let used = slots.as_ref().get(..validators.len()).unwrap_or_default();
-        let me = used.iter().position(|slot| slot.id == keys.id());
-        let start = Checkpoint { slot: 0, id: genesis };
-        let core = Core {
-            now: Duration::ZERO,
-            genesis,
-            len: validators.len(),
-            total,
-            me,
-            slot: 0,
-            head: genesis,
-            justified: start,
-            before: start,
-            finalized: start,
-            guard: MinimalGuard::EMPTY,
-            pending: None,
-            last_token: SaveToken(0),
-            wish: None,
-            proposed: None,
-            justified_reported: 0,
-            finalized_reported: 0,
-            repeated: false,
-            somebody_is_behind: false,
-        };
-        Ok(Self { config, selector, keys, core, slots })
+        let prepared = prepare(&setup, slots.as_mut());
+        let core = prepared.as_ref().map_err(|error| *error)?;
+        let FfgSetup { config, selector, keys, .. } = setup;
+        Ok(Self { config, selector, keys, core: core.clone(), slots })
     }
 
     /// Creates a machine that continues from what it saved before a crash. The head is the genesis until
@@ -118,20 +93,16 @@ impl<P: Selector, K: Keys, S: AsRef<[AttesterSlot]> + AsMut<[AttesterSlot]>> Ffg
     /// # Errors
     ///
     /// [`ResumeError`] if the setup is invalid, or the saved bytes are not a state of this validator.
-    pub fn resume(setup: FfgSetup<'_, P, K>, slots: S, saved: &[u8]) -> Result<Self, ResumeError> {
-        let mut ffg = Self::new(setup, slots)?;
-        let saved = saved::decode(saved).map_err(ResumeError::Decode)?;
-        if saved.genesis != ffg.core.genesis || saved.me != ffg.keys.id() {
-            return Err(ResumeError::OtherValidator);
-        }
-        let Saved { guard, justified, before, finalized, .. } = saved;
-        ffg.core.guard = guard;
-        ffg.core.justified = justified;
-        ffg.core.justified_reported = justified.slot;
-        ffg.core.before = before;
-        ffg.core.finalized = finalized;
-        ffg.core.finalized_reported = finalized.slot;
-        Ok(ffg)
+    pub fn resume(
+        setup: FfgSetup<'_, P, K>,
+        mut slots: S,
+        saved: &[u8],
+    ) -> Result<Self, ResumeError> {
+        let mut prepared = prepare(&setup, slots.as_mut());
+        let core = prepared.as_mut().map_err(|error| *error)?;
+        core.resume(setup.keys.id(), saved)?;
+        let FfgSetup { config, selector, keys, .. } = setup;
+        Ok(Self { config, selector, keys, core: core.clone(), slots })
     }
 
     /// Handles a datagram: one signed attestation. Costs one check of a signature at most, and O(n).
@@ -265,12 +236,7 @@ impl<P: Selector, K: Keys, S: AsRef<[AttesterSlot]> + AsMut<[AttesterSlot]>> Ffg
             *is_announced = true;
             return Some(FfgEvent::Propose { slot: *slot });
         }
-        let genesis = core.genesis;
-        let attesters = self.slots.as_mut().iter_mut();
-        let mut found = attesters.filter_map(|it| Some((it.id, it.contradiction.take()?)));
-        let (author, pair) = found.next()?;
-        let [one, two] = pair.map(|attestation| attestation.signed(genesis, author));
-        Equivocation::of_verified(&one, &two).ok().map(FfgEvent::Equivocated)
+        next_evidence(&core.genesis, self.slots.as_mut())
     }
 
     /// Encodes what [`FfgEvent::Save`] asks to save and returns its length: 210 bytes.
@@ -410,4 +376,51 @@ impl<P: Selector, K: Keys, S: AsRef<[AttesterSlot]> + AsMut<[AttesterSlot]>> Ffg
         let used = self.slots.as_ref().get(..self.core.len)?;
         used.binary_search_by(|attester| attester.id.cmp(id)).ok()
     }
+}
+
+/// Returns the state of a machine that has signed nothing, and clears the slots.
+fn prepare<P, K: Keys>(
+    setup: &FfgSetup<'_, P, K>,
+    slots: &mut [AttesterSlot],
+) -> Result<Core, ConfigError> {
+    let genesis = setup.genesis;
+    let len = setup.validators.len();
+    setup.config.check()?;
+    slots.fill(AttesterSlot::EMPTY);
+    let total = fill(slots, setup.validators)?;
+    let me = slots.iter().take(len).position(|slot| slot.id == setup.keys.id());
+    let start = Checkpoint { slot: 0, id: genesis };
+    Ok(Core {
+        now: Duration::ZERO,
+        genesis,
+        len,
+        total,
+        me,
+        slot: 0,
+        head: genesis,
+        justified: start,
+        before: start,
+        finalized: start,
+        guard: MinimalGuard::EMPTY,
+        pending: None,
+        last_token: SaveToken(0),
+        wish: None,
+        proposed: None,
+        justified_reported: 0,
+        finalized_reported: 0,
+        repeated: false,
+        somebody_is_behind: false,
+    })
+}
+
+/// Takes two attestations that contradict each other.
+#[inline(never)] // the statements do not stand on the stack for other events
+fn next_evidence(genesis: &[u8; 32], slots: &mut [AttesterSlot]) -> Option<FfgEvent> {
+    let attester = slots.iter_mut().find(|attester| attester.contradiction.is_some())?;
+    let [one, two] = attester.contradiction.as_ref()?;
+    let one = one.signed(*genesis, attester.id);
+    let two = two.signed(*genesis, attester.id);
+    attester.contradiction = None;
+    let contradiction = Equivocation::contradiction(&one, &two).ok()?;
+    Some(FfgEvent::Equivocated(Equivocation::of_verified(&one, &two, contradiction)))
 }

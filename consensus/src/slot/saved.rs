@@ -10,7 +10,7 @@
 //! | 40 | the one that was justified before |
 //! | 40 | the final checkpoint |
 
-use super::event::Checkpoint;
+use super::event::{Checkpoint, ResumeError};
 use super::state::Core;
 use crate::error::{BufferTooSmall, DecodeError, take, take_start};
 use crate::guard::MinimalGuard;
@@ -21,13 +21,13 @@ const VERSION: u8 = 1;
 const LEN: usize = 2 + 32 + 32 + 24 + 3 * 40;
 
 /// A saved state.
-pub(super) struct Saved {
-    pub(super) genesis: [u8; 32],
-    pub(super) me: ValidatorId,
-    pub(super) guard: MinimalGuard,
-    pub(super) justified: Checkpoint,
-    pub(super) before: Checkpoint,
-    pub(super) finalized: Checkpoint,
+struct Saved {
+    genesis: [u8; 32],
+    me: ValidatorId,
+    guard: MinimalGuard,
+    justified: Checkpoint,
+    before: Checkpoint,
+    finalized: Checkpoint,
 }
 
 /// Encodes the state and returns its length.
@@ -48,7 +48,7 @@ pub(super) fn encode(
 }
 
 /// Decodes a saved state.
-pub(super) fn decode(bytes: &[u8]) -> Result<Saved, DecodeError> {
+fn decode(bytes: &[u8]) -> Result<Saved, DecodeError> {
     let rest = take_start(bytes, TAG, VERSION)?;
     let (genesis, rest) = take(rest)?;
     let (me, rest) = take(rest)?;
@@ -62,6 +62,23 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Saved, DecodeError> {
     }
     let guard = MinimalGuard::from_bytes(guard);
     Ok(Saved { genesis: *genesis, me: ValidatorId(*me), guard, justified, before, finalized })
+}
+
+impl Core {
+    /// Continues from a saved state.
+    pub(super) fn resume(&mut self, me: ValidatorId, saved: &[u8]) -> Result<(), ResumeError> {
+        let saved = decode(saved).map_err(ResumeError::Decode)?;
+        if saved.genesis != self.genesis || saved.me != me {
+            return Err(ResumeError::OtherValidator);
+        }
+        self.guard = saved.guard;
+        self.justified = saved.justified;
+        self.justified_reported = saved.justified.slot;
+        self.before = saved.before;
+        self.finalized = saved.finalized;
+        self.finalized_reported = saved.finalized.slot;
+        Ok(())
+    }
 }
 
 fn take_checkpoint(bytes: &[u8]) -> Result<(Checkpoint, &[u8]), DecodeError> {

@@ -5,6 +5,7 @@ use core::fmt;
 use crate::error::ConfigError;
 use crate::hex::Hex;
 use crate::id::ValidatorId;
+use crate::sort::sort_by_key;
 use crate::vote::statement::{SignedStatement, Statement, StatementKind};
 
 /// Storage for one validator: 640 bytes.
@@ -132,7 +133,7 @@ impl fmt::Debug for Attestation {
     }
 }
 
-/// Fills the slots in the order of ids and returns the total stake.
+/// Fills the slots, which are empty, in the order of ids and returns the total stake.
 pub(super) fn fill(
     slots: &mut [AttesterSlot],
     validators: &[(ValidatorId, u64)],
@@ -150,9 +151,10 @@ pub(super) fn fill(
             return Err(ConfigError::NoPower(*id));
         }
         total = total.checked_add(*stake).ok_or(ConfigError::TooMuchPower)?;
-        *slot = AttesterSlot { id: *id, stake: *stake, ..AttesterSlot::EMPTY };
+        slot.id = *id;
+        slot.stake = *stake;
     }
-    slots.sort_unstable_by_key(|slot| slot.id);
+    sort_by_key(slots, |slot| slot.id);
     let mut neighbours = slots.iter().zip(slots.iter().skip(1));
     match neighbours.find(|(one, two)| one.id == two.id) {
         Some((one, _)) => Err(ConfigError::Duplicate(one.id)),

@@ -190,7 +190,8 @@ fn observe(
     let contradicts =
         |known: &&SignedStatement| known.statement.contradiction(&signed.statement).is_some();
     if let Some(known) = known.clone().find(contradicts) {
-        return Equivocation::of_verified(known, signed).map(Some);
+        let contradiction = Equivocation::contradiction(known, signed)?;
+        return Ok(Some(Equivocation::of_verified(known, signed, contradiction)));
     }
     let is_repeated = known.any(|known| repeats(&known.statement, &signed.statement));
     drop(known);

@@ -95,26 +95,45 @@ impl Equivocation {
     ///
     /// [`EvidenceError`] if they are not evidence.
     pub fn prove(one: &SignedStatement, two: &SignedStatement) -> Result<Self, EvidenceError> {
-        let evidence = Self::of_verified(one, two)?;
+        let contradiction = Self::check(one, two)?;
+        Ok(Self::of_verified(one, two, contradiction))
+    }
+
+    /// Checks the contradiction, then the signatures.
+    fn check(
+        one: &SignedStatement,
+        two: &SignedStatement,
+    ) -> Result<(OffenceKind, u64), EvidenceError> {
+        let contradiction = Self::contradiction(one, two)?;
         for signed in [one, two] {
             signed.verify().map_err(|bad| EvidenceError::Forged(bad.0))?;
         }
-        Ok(evidence)
+        Ok(contradiction)
     }
 
-    /// Orders two statements whose signatures were checked.
-    pub(crate) fn of_verified(
+    /// Returns how two statements contradict each other, and in which slot.
+    pub(crate) fn contradiction(
         one: &SignedStatement,
         two: &SignedStatement,
-    ) -> Result<Self, EvidenceError> {
+    ) -> Result<(OffenceKind, u64), EvidenceError> {
         if one.author != two.author {
             return Err(EvidenceError::DifferentAuthors(one.author, two.author));
         }
         let contradiction = one.statement.contradiction(&two.statement);
-        let (kind, slot) = contradiction.ok_or(EvidenceError::NoContradiction)?;
+        contradiction.ok_or(EvidenceError::NoContradiction)
+    }
+
+    /// Orders two statements whose signatures were checked, and that contradict each other so.
+    #[inline(never)] // builds the evidence where the caller wants it
+    pub(crate) fn of_verified(
+        one: &SignedStatement,
+        two: &SignedStatement,
+        contradiction: (OffenceKind, u64),
+    ) -> Self {
+        let (kind, slot) = contradiction;
         let one_is_lesser = one.statement.to_bytes() < two.statement.to_bytes();
-        let [lesser, greater] = if one_is_lesser { [*one, *two] } else { [*two, *one] };
-        Ok(Self { lesser, greater, kind, slot })
+        let (lesser, greater) = if one_is_lesser { (one, two) } else { (two, one) };
+        Self { lesser: *lesser, greater: *greater, kind, slot }
     }
 
     /// Decodes evidence, checks it, and returns the rest of the bytes.
@@ -123,11 +142,14 @@ impl Equivocation {
     ///
     /// [`EvidenceError`] if the bytes are malformed, or are not evidence.
     pub fn decode(bytes: &[u8]) -> Result<(Self, &[u8]), EvidenceError> {
-        let ([lesser, greater], rest) = decode_pair(bytes).map_err(EvidenceError::Decode)?;
+        let decoded = decode_pair(bytes);
+        let ([lesser, greater], rest) =
+            decoded.as_ref().map_err(|error| EvidenceError::Decode(*error))?;
         if greater.statement.to_bytes() < lesser.statement.to_bytes() {
             return Err(EvidenceError::WrongOrder);
         }
-        Ok((Self::prove(&lesser, &greater)?, rest))
+        let contradiction = Self::check(lesser, greater)?;
+        Ok((Self::of_verified(lesser, greater, contradiction), rest))
     }
 
     /// Encodes the evidence and returns its length.

@@ -19,6 +19,9 @@ pub struct Tree<'a> {
     pub nodes: &'a [Node],
 }
 
+/// The rows above the nodes: 2^32 bytes hold fewer than 2^28 of them.
+const ROWS: usize = if cfg!(target_pointer_width = "64") { 56 } else { 28 };
+
 /// A UUID from the first half of the root: the same tree has the same name.
 struct Uuid(TigerRoot);
 
@@ -26,7 +29,7 @@ impl Tree<'_> {
     /// Returns the root; `None` without nodes.
     #[must_use]
     pub fn root(&self) -> Option<TigerRoot> {
-        let mut fold = Fold::<56>::new();
+        let mut fold = Fold::<ROWS>::new();
         self.nodes.iter().for_each(|node| fold.push(*node));
         fold.root().map(TigerRoot)
     }

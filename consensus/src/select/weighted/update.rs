@@ -3,6 +3,7 @@
 use super::{Change, MAX_POWER, UpdateError, total_of};
 use crate::id::ValidatorId;
 use crate::set::storage::{ValidatorParts, ValidatorPartsRef};
+use crate::sort;
 
 /// Checks changes, in CometBFT's order, and returns the priority of new validators.
 pub(super) fn check(
@@ -121,15 +122,9 @@ fn comes_before(validators: &ValidatorParts<'_>, one: usize, other: usize) -> bo
 }
 
 fn swap(validators: &mut ValidatorParts<'_>, one: usize, other: usize) {
-    swap_in(validators.ids, one, other);
-    swap_in(validators.weights, one, other);
-    swap_in(validators.index, one, other);
-}
-
-fn swap_in<T>(column: &mut [T], one: usize, other: usize) {
-    if let Ok([one, other]) = column.get_disjoint_mut([one, other]) {
-        core::mem::swap(one, other);
-    }
+    sort::swap(validators.ids, one, other);
+    sort::swap(validators.weights, one, other);
+    sort::swap(validators.index, one, other);
 }
 
 fn set(column: &mut [u64], at: usize, value: u64) {
