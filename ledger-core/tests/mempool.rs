@@ -156,6 +156,17 @@ fn what_cannot_follow_is_refused_and_says_why() {
     assert_eq!(none.err(), Some(ConfigError::NoSlotsPerAccount));
 }
 
+/// An account may spend all that it has, and a transaction that takes all stays.
+#[test]
+fn an_account_may_spend_its_last_coin() {
+    let world = World::new();
+    let mut pool = pool(&world, 8);
+    assert!(pool.is_empty());
+    insert(&mut pool, &world.chain, &pay(&world, 0, 0, 0, 1, 999)).expect("1,000 coins");
+    assert_eq!((pool.len(), pool.is_empty()), (1, false));
+    assert_eq!(pool.update(&world.chain.state(), world.chain.tip().height), 0, "it stays");
+}
+
 /// At capacity the lowest fee per byte leaves; a flood of one account replaces nothing that pays better.
 #[test]
 fn a_full_mempool_keeps_what_pays_best() {

@@ -2,12 +2,13 @@
 
 mod common;
 
-use common::driver::{Driver, TestNode, limits, node, node_of, regions, snapshot_of};
+use common::driver::{Driver, NOW, PEER, TestNode, limits, node, node_of, regions, snapshot_of};
 use common::{Checksum, KIND, World, key, ledgers, rules, spec};
+use ledger_core::merkle::bitcoin::BitcoinTree;
 use ledger_core::node::{Accepted, Node, NodeConfig, ResumeError};
 use ledger_core::{
-    Action, BlockError, BlockId, Claim, DecodeError, Header, Policy, Refused, SignedTransaction,
-    StatelessChain, Transaction,
+    Action, Block, BlockError, BlockId, Claim, ConnId, DecodeError, Hash, Header, Policy, Refused,
+    SignedTransaction, StatelessChain, Transaction,
 };
 
 /// The tip and the nine blocks before it, then in steps that double, and the final block last.
@@ -75,6 +76,7 @@ fn a_block_may_be_as_long_as_the_rules_allow() {
     let spec = spec(3);
     let mut device =
         StatelessChain::new(&spec.spec(), Checksum, ledgers(), root).expect("a short name");
+    let mut node = node(4);
     for (len, is_too_long) in [(limit - 1, false), (limit, false), (limit + 1, true)] {
         let bytes = vec![0xFF; len];
         let too_long = Refused::Invalid(BlockError::TooLong { len, limit });
@@ -82,6 +84,8 @@ fn a_block_may_be_as_long_as_the_rules_allow() {
         assert_eq!(refused == too_long, is_too_long, "{len} bytes");
         let refused = device.append(world.now, &bytes, &[]).expect_err("not a block");
         assert_eq!(refused == too_long, is_too_long, "{len} bytes, without state");
+        let refused = node.handle_block(NOW, PEER, &bytes).expect_err("not a block");
+        assert_eq!(refused == too_long, is_too_long, "{len} bytes, at a node");
     }
 }
 
@@ -186,4 +190,44 @@ fn the_lightest_header_gives_way() {
         assert_eq!(known(&driver), expected.map_or(before, Vec::from), "weight {weight}");
     }
     assert!(driver.node.tip_of(&child).is_some());
+}
+
+/// When there is no room, the peer that has sent most headers without a parent loses its oldest.
+#[test]
+fn a_peer_with_many_orphans_gives_way() {
+    let world = World::new();
+    let mut driver = Driver::new(node(20)); // with room for 8
+    let mut sides = Vec::new();
+    for n in 0..9 {
+        let mut side = world.clone();
+        let parent = driver.blocks.grow(&mut side, 100 + n, 1);
+        sides.push((parent, driver.blocks.grow(&mut side, 1, 1)));
+    }
+    for (number, (parent, child)) in sides.iter().enumerate() {
+        let conn = ConnId(if number < 6 { 1 } else { 2 });
+        let answer = driver.node.handle_header(NOW, conn, &driver.blocks.0[child].clone());
+        assert_eq!(answer, Ok(Accepted::Orphan { id: *child, parent: *parent }));
+    }
+    for (parent, _) in &sides {
+        driver.header(*parent).expect("a good header");
+    }
+    let lost = sides.iter().map(|(_, child)| driver.node.tip_of(child).is_none());
+    let lost: Vec<_> = lost.enumerate().filter(|(_, lost)| *lost).map(|(at, _)| at).collect();
+    assert_eq!(lost, [0], "the first of six, when the other peer sends its third");
+}
+
+#[test]
+fn lists_are_empty_before_the_first() {
+    let mut world = World::new();
+    let empty = world.seal_block();
+    world.pay(0, 1, 5, 1);
+    let paid = world.seal_block();
+    for (block, count) in [(&empty, 0), (&paid, 1)] {
+        let body = Block::decode(block).expect("a block").0.body();
+        assert_eq!((body.len(), body.is_empty()), (count, count == 0));
+    }
+    let mut tree = BitcoinTree::new();
+    assert!(tree.is_empty());
+    tree.push(Hash::ZERO).expect("there is room");
+    assert!(!tree.is_empty());
 }
