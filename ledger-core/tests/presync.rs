@@ -142,6 +142,7 @@ fn light_headers_are_weighed_up_to_the_limit() {
         let verdict = headers(&mut presync, &mut node, message, true);
         let light = BlockVerdict::Light { headers: 120 };
         assert_eq!(verdict, Some(if number < 7 { weighed(last) } else { light }), "{number}");
+        assert_eq!(presync.is_active(), number < 7, "{number}");
     }
 }
 
