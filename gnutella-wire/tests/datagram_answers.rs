@@ -134,6 +134,42 @@ fn searches_leave_each_other_alone() {
     assert_eq!(queries(&mut node), [], "each was asked once");
 }
 
+/// The end of a search leaves what is due for another.
+#[test]
+fn what_is_due_outlives_another_search() {
+    let mut node = servent(1);
+    assert!(node.add_host(START, at(2)));
+    search(&mut node, FIRST);
+    give_key(&mut node);
+    search(&mut node, SECOND);
+    make_due(&mut node, 3);
+    node.stop_search(START, FIRST);
+    node.poll_event().unwrap();
+    assert_eq!(queries(&mut node), [SECOND]);
+}
+
+/// The key follows the text, and what else follows the text comes before it, with a separator.
+#[test]
+fn a_query_ends_with_the_key() {
+    let key = b"\xC3\x82QK\x44key!";
+    for (extensions, expected) in [
+        (&b""[..], [&b"hey jude\0"[..], key].concat()),
+        (b"urn:", [&b"hey jude\0urn:\x1C"[..], key].concat()),
+        (b"urn:\0", [&b"hey jude\0urn:\0"[..], key].concat()),
+    ] {
+        let mut node = servent(1);
+        assert!(node.add_host(START, at(2)));
+        let mut query = Query::new(Text::new(b"hey jude").unwrap());
+        query.extensions = extensions;
+        node.search(START, FIRST, &query).unwrap();
+        give_key(&mut node);
+        make_due(&mut node, 1);
+        let sent = polled(&mut node).pop().unwrap();
+        let payload = &sent[HEADER_LEN + 2..]; // after the flags
+        assert_eq!(payload.escape_ascii().to_string(), expected.escape_ascii().to_string());
+    }
+}
+
 /// Messages of connections are not taken from datagrams, however long they are.
 #[test]
 fn other_functions_are_refused() {

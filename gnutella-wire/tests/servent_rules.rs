@@ -150,6 +150,47 @@ fn a_servent_that_cannot_be_reached_names_no_address() {
     }
 }
 
+/// An ultrapeer says whether it has room for others; a leaf has no such header.
+#[test]
+fn an_ultrapeer_names_its_room() {
+    let needed = |config: Config, neighbours: u32| {
+        let limits = ServentLimits::of(&config);
+        let mut servent = Servent::new(config, ServentVec::new(limits)).unwrap();
+        for conn in 0..neighbours {
+            servent.handle_connected(START, ConnId(conn), Role::Ultrapeer).unwrap();
+        }
+        let headers = servent.handshake_headers("demo/1.0");
+        let list = headers.greeting();
+        let found = list.as_slice().iter().find(|header| header.name == "X-Ultrapeer-Needed");
+        let found = found.map(|header| header.value.to_owned());
+        (servent.wants_ultrapeers(), found)
+    };
+    let mut ultrapeer = config();
+    ultrapeer.max_peers = 2;
+    assert_eq!(needed(ultrapeer.clone(), 1), (true, Some("True".into())));
+    assert_eq!(needed(ultrapeer, 2), (false, Some("False".into())));
+    let leaf = Config::leaf(ServentId([1; 16]), address(1));
+    assert_eq!(needed(leaf, 1).1, None);
+}
+
+/// An attempt to connect has a deadline while neighbours are looked for.
+#[test]
+fn attempts_have_a_deadline_while_neighbours_are_wanted() {
+    for (target, neighbours, due) in [(1, 0, Some(20)), (2, 1, Some(20)), (1, 1, Some(30))] {
+        let mut config = config();
+        config.target_peers = target;
+        assert_eq!((config.dial_timeout, config.idle), (seconds(20), seconds(30)));
+        let mut servent = servent(config);
+        servent.add_host(START, address(9));
+        assert_eq!(servent.poll_event(), Some(Event::Dial { address: address(9) }));
+        for conn in [A, B].into_iter().take(neighbours) {
+            servent.handle_connected(START, conn, Role::Ultrapeer).unwrap();
+        }
+        sent(&mut servent);
+        assert_eq!(servent.poll_timeout(), due.map(seconds), "{neighbours} of {target}");
+    }
+}
+
 /// Both ends have to compress.
 #[test]
 fn an_agreement_to_compress_needs_both_ends() {

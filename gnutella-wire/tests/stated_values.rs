@@ -5,13 +5,14 @@ use core::time::Duration;
 
 use gnutella_wire::datagram::DatagramEvent;
 use gnutella_wire::deflate::{InflateError, inflate};
-use gnutella_wire::ggep::{Endpoints, GgepWriter};
+use gnutella_wire::ggep::{Block, Endpoints, GgepWriter};
+use gnutella_wire::handshake::Handshake;
 use gnutella_wire::head::{Head, HeadLimits};
 use gnutella_wire::http::Name;
 use gnutella_wire::opennap::{Index, IndexConfig, IndexLimits, IndexVec};
 use gnutella_wire::routes::{Key, Lifetimes, Route, RouteSlot, RouteSource, RouteTable};
 use gnutella_wire::transfer::{Offer, UploadConfig, UploadSlot, Uploads};
-use gnutella_wire::wire::{Limits, Ping, Records};
+use gnutella_wire::wire::{Limits, Ping, Records, Vendor, VendorId, VendorMessage};
 use gnutella_wire::{Config, ConfigError, ConnId, Guid, ServentId};
 
 const START: Duration = Duration::ZERO;
@@ -41,6 +42,54 @@ fn a_head_prints_on_one_line() {
     assert_eq!(value.to_string(), "10.0.0.1, 10.0.0.2, 10.0.0.3");
     let expected = "GNUTELLA/0.6 200 OK | X-Try: 10.0.0.1, 10.0.0.2, 10.0.0.3 | Port: 1";
     assert_eq!(head.to_string(), expected);
+}
+
+#[test]
+fn traces_name_what_they_show() {
+    assert_eq!(ConnId(7).to_string(), "conn 7");
+    for (vendor, text) in [
+        (b"BEAR", "BEAR (BearShare)"),
+        (b"GNUC", "GNUC (Gnucleus)"),
+        (b"GTKG", "GTKG (gtk-gnutella)"),
+        (b"LIME", "LIME (LimeWire)"),
+        (b"MRPH", "MRPH (Morpheus)"),
+        (b"RAZA", "RAZA (Shareaza)"),
+        (b"ABCD", "ABCD"),
+    ] {
+        assert_eq!(Vendor(*vendor).to_string(), text);
+    }
+    assert_eq!(Ping { extensions: &[] }.to_string(), "");
+    assert_eq!(Ping { extensions: &[0; 3] }.to_string(), " +3 bytes");
+    let mut out = [0; 64];
+    for (len, text) in
+        [(0, "X"), (1, "X=07"), (8, "X=0707070707070707"), (9, "X=0707070707070707.. (9 bytes)")]
+    {
+        let mut writer = GgepWriter::new(&mut out);
+        writer.push(b"X", &[7; 9][..len]).unwrap();
+        let len = writer.finish();
+        let (block, _) = Block::decode(&out[..len]).unwrap();
+        assert_eq!(block.find(b"X").unwrap().to_string(), text);
+    }
+}
+
+/// A request for a push proxy has the version that it was read with.
+#[test]
+fn a_request_for_a_push_proxy_keeps_its_version() {
+    for version in [1, 2] {
+        let id = VendorMessage::PushProxyRequest { version }.id();
+        assert_eq!(id, VendorId::new(*b"LIME", 21, version));
+    }
+}
+
+/// A head may be as long as the limits of the handshake say.
+#[test]
+fn a_handshake_has_limits() {
+    let greeting = format!("GNUTELLA CONNECT/0.6\r\nX-Long: {}\r\n\r\n", "x".repeat(200));
+    for (bytes, is_read) in [(greeting.len(), true), (100, false)] {
+        let limits = HeadLimits { bytes, ..HeadLimits::GTKG };
+        let mut handshake = Handshake::acceptor().with_limits(limits);
+        assert_eq!(handshake.handle_bytes(greeting.as_bytes()).is_ok(), is_read, "{bytes}");
+    }
 }
 
 #[test]

@@ -197,6 +197,19 @@ fn a_policy_that_cannot_hold_is_refused() {
     assert!(Policy::new(log_key(), &many[..32], 32).is_err(), "one of them has the log's key");
 }
 
+/// A signature line has an id of four bytes and at least one byte.
+#[test]
+fn a_signature_has_a_byte_after_its_id() {
+    for (base64, is_line) in
+        [("AAAA", false), ("AAAAAA==", false), ("AAAAAAA=", true), ("AAAAAAAA", true)]
+    {
+        let text = format!("a\nb\n\n\u{2014} name {base64}\n");
+        let lines =
+            ledger_core::log::Note::parse(text.as_bytes()).map(|note| note.signatures().count());
+        assert_eq!(lines.ok(), is_line.then_some(1), "{base64}");
+    }
+}
+
 #[test]
 fn malformed_notes_are_refused_with_their_place() {
     let good = NOTES[0];

@@ -156,6 +156,35 @@ fn what_cannot_follow_is_refused_and_says_why() {
     assert_eq!(none.err(), Some(ConfigError::NoSlotsPerAccount));
 }
 
+/// An account may spend all that it has, and a transaction that takes all stays.
+#[test]
+fn an_account_may_spend_its_last_coin() {
+    let world = World::new();
+    let mut pool = pool(&world, 8);
+    assert!(pool.is_empty());
+    insert(&mut pool, &world.chain, &pay(&world, 0, 0, 0, 1, 999)).expect("1,000 coins");
+    assert_eq!((pool.len(), pool.is_empty()), (1, false));
+    assert_eq!(pool.update(&world.chain.state(), world.chain.tip().height), 0, "it stays");
+}
+
+/// Storage that is borrowed serves as well as storage that is owned.
+#[test]
+fn a_mempool_works_in_borrowed_storage() {
+    let mut world = World::new();
+    let mut storage =
+        MempoolSlots { slots: vec![MempoolSlot::EMPTY; 4], chunks: vec![ChunkSlot::EMPTY; 8] };
+    let config = MempoolConfig::new(world.genesis(), 9);
+    let mut pool = Mempool::new(config, &mut storage).expect("a good configuration");
+    let bytes = pay(&world, 0, 0, 0, 1, 5);
+    let tip = world.chain.tip().height;
+    let added = pool.insert(&decode(&bytes), &world.chain.state(), tip);
+    assert_eq!((added, pool.len()), (Ok(Insertion::Added), 1));
+    assert!(pool.contains(&id_of(&world, &bytes)));
+    world.pay(0, 7, 5, 1);
+    world.append();
+    assert_eq!(pool.update(&world.chain.state(), world.chain.tip().height), 1, "it is confirmed");
+}
+
 /// At capacity the lowest fee per byte leaves; a flood of one account replaces nothing that pays better.
 #[test]
 fn a_full_mempool_keeps_what_pays_best() {

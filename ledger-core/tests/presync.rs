@@ -129,6 +129,23 @@ fn a_flood_of_light_headers_is_never_stored() {
     assert_eq!(format!("{node:?}"), before, "the node is as it was");
 }
 
+/// As many headers are weighed as the configuration says, and no more.
+#[test]
+fn light_headers_are_weighed_up_to_the_limit() {
+    let mut node = heavy_node();
+    let mut config = config(*node.genesis_id());
+    config.max_presync_headers = 112; // seven messages
+    let mut presync = Presync::new(&config);
+    let blocks = branch(&World::new(), 120, 0);
+    for (number, message) in blocks.chunks(A_MESSAGE).enumerate() {
+        let last = id(message.last().expect("not empty"), &node);
+        let verdict = headers(&mut presync, &mut node, message, true);
+        let light = BlockVerdict::Light { headers: 120 };
+        assert_eq!(verdict, Some(if number < 7 { weighed(last) } else { light }), "{number}");
+        assert_eq!(presync.is_active(), number < 7, "{number}");
+    }
+}
+
 /// Each header of another branch differs in its bit with probability one half.
 #[test]
 fn another_branch_at_the_second_download_is_refused() {

@@ -2,12 +2,16 @@
 
 mod common;
 
-use common::driver::{Driver, TestNode, limits, node, node_of, regions, snapshot_of};
-use common::{Checksum, KIND, World, key, ledgers, rules, spec};
-use ledger_core::node::{Accepted, Node, NodeConfig, ResumeError};
+use core::time::Duration;
+
+use common::driver::{Driver, NOW, PEER, TestNode, limits, node, node_of, regions, snapshot_of};
+use common::{Checksum, KIND, World, key, ledgers, rules, spec, storage};
+use ledger_core::merkle::bitcoin::BitcoinTree;
+use ledger_core::merkle::{Consistency, MerkleTree, ProofError, TreeHead, prove_consistency};
+use ledger_core::node::{Accepted, Node, NodeConfig, Progress, ResumeError};
 use ledger_core::{
-    Action, BlockError, BlockId, Claim, DecodeError, Header, Policy, Refused, SignedTransaction,
-    StatelessChain, Transaction,
+    Action, Block, BlockError, BlockId, Chain, Claim, ConfigError, ConnId, DecodeError, Hash,
+    Header, Policy, Refused, SignedTransaction, StatelessChain, Transaction,
 };
 
 /// The tip and the nine blocks before it, then in steps that double, and the final block last.
@@ -75,6 +79,7 @@ fn a_block_may_be_as_long_as_the_rules_allow() {
     let spec = spec(3);
     let mut device =
         StatelessChain::new(&spec.spec(), Checksum, ledgers(), root).expect("a short name");
+    let mut node = node(4);
     for (len, is_too_long) in [(limit - 1, false), (limit, false), (limit + 1, true)] {
         let bytes = vec![0xFF; len];
         let too_long = Refused::Invalid(BlockError::TooLong { len, limit });
@@ -82,6 +87,8 @@ fn a_block_may_be_as_long_as_the_rules_allow() {
         assert_eq!(refused == too_long, is_too_long, "{len} bytes");
         let refused = device.append(world.now, &bytes, &[]).expect_err("not a block");
         assert_eq!(refused == too_long, is_too_long, "{len} bytes, without state");
+        let refused = node.handle_block(NOW, PEER, &bytes).expect_err("not a block");
+        assert_eq!(refused == too_long, is_too_long, "{len} bytes, at a node");
     }
 }
 
@@ -186,4 +193,113 @@ fn the_lightest_header_gives_way() {
         assert_eq!(known(&driver), expected.map_or(before, Vec::from), "weight {weight}");
     }
     assert!(driver.node.tip_of(&child).is_some());
+}
+
+/// When there is no room, the peer that has sent most headers without a parent loses its oldest.
+#[test]
+fn a_peer_with_many_orphans_gives_way() {
+    let world = World::new();
+    let mut driver = Driver::new(node(20)); // with room for 8
+    let mut sides = Vec::new();
+    for n in 0..9 {
+        let mut side = world.clone();
+        let parent = driver.blocks.grow(&mut side, 100 + n, 1);
+        sides.push((parent, driver.blocks.grow(&mut side, 1, 1)));
+    }
+    for (number, (parent, child)) in sides.iter().enumerate() {
+        let conn = ConnId(if number < 6 { 1 } else { 2 });
+        let answer = driver.node.handle_header(NOW, conn, &driver.blocks.0[child].clone());
+        assert_eq!(answer, Ok(Accepted::Orphan { id: *child, parent: *parent }));
+    }
+    for (parent, _) in &sides {
+        driver.header(*parent).expect("a good header");
+    }
+    let lost = sides.iter().map(|(_, child)| driver.node.tip_of(child).is_none());
+    let lost: Vec<_> = lost.enumerate().filter(|(_, lost)| *lost).map(|(at, _)| at).collect();
+    assert_eq!(lost, [0], "the first of six, when the other peer sends its third");
+}
+
+#[test]
+fn lists_are_empty_before_the_first() {
+    let mut world = World::new();
+    let empty = world.seal_block();
+    world.pay(0, 1, 5, 1);
+    let paid = world.seal_block();
+    for (block, count) in [(&empty, 0), (&paid, 1)] {
+        let body = Block::decode(block).expect("a block").0.body();
+        assert_eq!((body.len(), body.is_empty()), (count, count == 0));
+    }
+    let mut tree = BitcoinTree::new();
+    assert!(tree.is_empty());
+    assert_eq!(tree.len(), 0);
+    tree.push(Hash::ZERO).expect("there is room");
+    assert_eq!((tree.len(), tree.is_empty()), (1, false));
+}
+
+/// No timer of a node is zero, and a block is confirmed by at least one and at most all that can be taken back.
+#[test]
+fn the_configuration_of_a_node_has_bounds() {
+    let good = NodeConfig::new(3, 1);
+    let check = |change: fn(&mut NodeConfig)| {
+        let mut config = good;
+        change(&mut config);
+        let spec = spec(3);
+        let storage = regions(limits(&good, 0));
+        let made = Node::new(&spec.spec(), config, Checksum, ledgers(), storage);
+        made.map(|_: TestNode| ()).err()
+    };
+    assert_eq!(check(|_| {}), None);
+    let zero = Some(ConfigError::ZeroTimeout);
+    assert_eq!(check(|config| config.body_timeout = Duration::ZERO), zero);
+    assert_eq!(check(|config| config.retry_interval = Duration::ZERO), zero);
+    assert_eq!(check(|config| config.orphan_timeout = Duration::ZERO), zero);
+    let wrong = |confirmations| Some(ConfigError::WrongConfirmations { confirmations, most: 4 });
+    assert_eq!(check(|config| config.confirmations = 0), wrong(0));
+    assert_eq!(check(|config| config.confirmations = 4), None);
+    assert_eq!(check(|config| config.confirmations = 5), wrong(5));
+}
+
+/// RFC 6962, 2.1.2: 0 < m <= n.
+#[test]
+fn an_earlier_tree_has_a_leaf_and_no_more_than_the_later() {
+    let leaves: Vec<_> = (0..5_u8).map(|n| MerkleTree::leaf(&[n])).collect();
+    for first in 0..8 {
+        let mut out = [Hash::ZERO; 8];
+        let proved = prove_consistency(&leaves, first, &mut out).map(|_| ());
+        let wrong = ProofError::WrongSizes { first: first as u64, second: 5 };
+        let expected = if (1..=5).contains(&first) { Ok(()) } else { Err(wrong) };
+        assert_eq!(proved, expected, "{first}");
+        let head = |size| TreeHead { size, root: MerkleTree::root_of(&leaves) };
+        let verified = Consistency { path: &[] }.verify(&head(first as u64), &head(5));
+        let is_wrong = verified == Err(wrong);
+        assert_eq!(is_wrong, expected.is_err(), "{first}");
+    }
+}
+
+/// Storage that is borrowed serves as well as storage that is owned.
+#[test]
+fn a_machine_works_in_borrowed_storage() {
+    let mut world = World::new();
+    let spec = spec(3);
+    let mut storage = storage(&rules());
+    let mut chain = Chain::new(&spec.spec(), Checksum, ledgers(), &mut storage).expect("it fits");
+    world.pay(0, 1, 5, 1);
+    let block = world.seal_block();
+    let tip = world.chain.append(world.now, &block);
+    assert_eq!(chain.append(world.now, &block), tip);
+    let config = NodeConfig::new(3, 1);
+    let mut storage = regions(limits(&config, 4));
+    let made = Node::new(&spec.spec(), config, Checksum, ledgers(), &mut storage);
+    let mut node = made.expect("it fits");
+    let accepted = node.handle_block(NOW, PEER, &block).expect("a good block");
+    while node.work(100) == Progress::Pending {}
+    let Accepted::Body { id } = accepted else { panic!("{accepted:?}") };
+    node.handle_saved(NOW, &id);
+    assert_eq!(Ok(*node.tip()), tip);
+    assert_eq!(node.tip_of(&id), tip.ok());
+}
+
+#[test]
+fn a_connection_prints_its_number() {
+    assert_eq!(ConnId(7).to_string(), "conn 7");
 }

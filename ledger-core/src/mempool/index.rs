@@ -230,10 +230,8 @@ impl Index<'_> {
         let first = index.slot(bucket).id_bucket;
         let mut chain = core::iter::successors(first.get(), |at| index.slot(*at).next_id.get());
         match chain.find(|before| index.slot(*before).next_id.get() == Some(at)) {
-            Some(before) if first.get() != Some(at) => {
-                self.change(before, |before| before.next_id = slot.next_id);
-            }
-            _ => self.change(bucket, |bucket| bucket.id_bucket = slot.next_id),
+            Some(before) => self.change(before, |before| before.next_id = slot.next_id),
+            None => self.change(bucket, |bucket| bucket.id_bucket = slot.next_id),
         }
     }
 
@@ -244,10 +242,8 @@ impl Index<'_> {
         let mut chain =
             core::iter::successors(first.get(), |at| index.slot(*at).next_account.get());
         match chain.find(|before| index.slot(*before).next_account.get() == Some(at)) {
-            Some(before) if first.get() != Some(at) => {
-                self.change(before, |before| before.next_account = slot.next_account);
-            }
-            _ => self.change(bucket, |bucket| bucket.account_bucket = slot.next_account),
+            Some(before) => self.change(before, |before| before.next_account = slot.next_account),
+            None => self.change(bucket, |bucket| bucket.account_bucket = slot.next_account),
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use core::time::Duration;
 
-use ledger_core::gossip::{BlockVerdict, CloseReason, HeadersWriter, Message, Status};
+use ledger_core::gossip::{
+    BlockVerdict, CloseReason, HeadersWriter, Message, MessageError, Status,
+};
 use ledger_core::{BlockId, ConnId, Height};
 
 use crate::common::World;
@@ -38,6 +40,30 @@ fn a_payload_is_at_most_as_long_as_its_kind_allows() {
             let expected = closed(1, CloseReason::Malformed);
             let expected = Vec::from_iter(is_refused.then_some(expected));
             assert_eq!(events(&mut gossip), expected, "{len} bytes of kind {kind}");
+        }
+    }
+}
+
+/// `docs/WIRE.md`: a message has 1 to 32 whole ids.
+#[test]
+fn a_list_has_one_to_thirty_two_ids() {
+    for kind in [3, 7] {
+        for (len, is_list) in [
+            (0, false),
+            (1, false),
+            (31, false),
+            (32, true),
+            (33, false),
+            (64, true),
+            (1_024, true),
+            (1_025, false),
+            (1_056, false),
+        ] {
+            let front = [&[kind][..], &u32::to_be_bytes(len)].concat();
+            let bytes = [front, vec![9; len as usize]].concat();
+            let read = Message::decode(&bytes).map(|(_, rest)| rest.len());
+            let expected = if is_list { Ok(0) } else { Err(MessageError::Malformed(kind)) };
+            assert_eq!(read, expected, "{len} bytes of kind {kind}");
         }
     }
 }

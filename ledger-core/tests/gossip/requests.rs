@@ -85,6 +85,24 @@ fn a_chunk_is_asked_of_the_next_after_the_timeout() {
     assert_eq!(asked(&mut gossip), [1], "both were late once: the first again");
 }
 
+/// The time at which the next peer is asked for a chunk is among the deadlines.
+#[test]
+fn a_chunk_has_a_deadline() {
+    let mut gossip = three();
+    let at = NOW + Duration::from_secs(3);
+    gossip.want_snapshot(at, Some(place(X, 0)));
+    assert_eq!(asked(&mut gossip), [1]);
+    let end = NOW + Duration::from_secs(20);
+    let mut deadlines = Vec::new();
+    while let Some(next) = gossip.poll_timeout().filter(|next| *next <= end) {
+        gossip.handle_timeout(next);
+        sent(&mut gossip);
+        deadlines.push(next);
+    }
+    let late = at + Duration::from_secs(10);
+    assert!(deadlines.contains(&late), "{deadlines:?}");
+}
+
 /// Chunks that nobody asked for are dropped, and too many of them end the connection.
 #[test]
 fn a_chunk_that_was_not_asked_for_is_dropped() {
