@@ -1,8 +1,9 @@
-//! What is empty has the length 0, in every list that has a length.
+//! What is empty has the length 0, in every list that has a length. Which lengths messages and blocks may have.
 
 use bittorrent_pieces::merkle::PieceLayer;
 use bittorrent_pieces::tracker::ScrapeStats;
 use bittorrent_pieces::tracker::udp::{Hashes, Scrapes};
+use bittorrent_pieces::wire::{DecodeError, Message};
 use bittorrent_pieces::{Bitfield, CompactPeers, Family, PieceHashes};
 
 #[test]
@@ -51,4 +52,32 @@ fn a_scrape_lists_three_numbers_for_each_torrent() {
     assert!(Scrapes::new(&[]).is_empty());
     assert!(Hashes::new(&[[0; 20]; 74]).is_some());
     assert!(Hashes::new(&[[0; 20]; 75]).is_none());
+}
+
+/// A message as long as the limit is read, and one more byte is too long as soon as its prefix is there.
+#[test]
+fn a_message_may_be_as_long_as_the_limit() {
+    let bytes = [0, 0, 0, 3, 9, 0x1a, 0xe1];
+    assert_eq!(Message::decode(&bytes, 3), Ok((Message::Port(6881), &[][..])));
+    let too_long = DecodeError::TooLong { len: 3, limit: 2 };
+    assert_eq!(Message::decode(&bytes[..4], 2), Err(too_long));
+    assert_eq!(Message::decode(&bytes[..3], 2), Err(DecodeError::Incomplete { needed: 1 }));
+    assert_eq!(Message::decode(&bytes[..5], 3), Err(DecodeError::Incomplete { needed: 2 }));
+}
+
+/// A request has a byte at least, and its end has 32 bits.
+#[test]
+fn a_request_is_for_bytes_that_can_exist() {
+    let decode = |begin: u32, len: u32| {
+        let numbers = [7, begin, len].map(u32::to_be_bytes).concat();
+        let bytes = [&[0, 0, 0, 13, 6], &numbers[..]].concat();
+        Message::decode(&bytes, 13).map(|(message, _)| message.to_string())
+    };
+    let block = |begin, len| Err(DecodeError::Block { begin, len });
+    assert_eq!(decode(16_384, 1), Ok("REQUEST piece=7 begin=16384 len=1".into()));
+    assert_eq!(decode(0, 0), block(0, 0));
+    let last = u32::MAX;
+    assert_eq!(decode(last - 1, 1), Ok(format!("REQUEST piece=7 begin={} len=1", last - 1)));
+    assert_eq!(decode(last, 1), block(last, 1));
+    assert_eq!(decode(1, last), block(1, last));
 }

@@ -269,6 +269,35 @@ fn a_piece_length_above_the_limit_is_refused() {
     assert_eq!(device, Some(MetainfoError::PieceLen { len: 65_537, max: 65_536 }));
 }
 
+/// BEP 47: `x` is executable, `l` a symbolic link, `p` padding, `h` hidden; several may stand together.
+#[test]
+fn attributes_are_letters() {
+    let file = |attributes: &str, name: &str| {
+        let link = if attributes.contains('l') { "12:symlink pathl1:1e" } else { "" };
+        let len = attributes.len();
+        let size = if attributes.contains('l') { "" } else { "6:lengthi5e" };
+        format!("d4:attr{len}:{attributes}{size}4:pathl1:{name}e{link}e")
+    };
+    let files = [file("x", "1"), file("h", "2"), file("p", "3"), file("hx", "4"), file("l", "5")];
+    let torrent = format!(
+        "d4:infod5:filesl{}e4:name1:n12:piece lengthi16384e6:pieces20:{}ee",
+        files.concat(),
+        "p".repeat(20)
+    );
+    let metainfo = Metainfo::decode(torrent.as_bytes(), Mode::Strict).expect("a torrent");
+    let facts = metainfo.files().map(|it| (it.is_executable(), it.is_padding(), it.is_symlink()));
+    assert_eq!(
+        facts.collect::<Vec<_>>(),
+        [
+            (true, false, false),
+            (false, false, false),
+            (false, true, false),
+            (true, false, false),
+            (false, false, true),
+        ]
+    );
+}
+
 /// What programs older than BEP 47 write, and libtorrent takes for padding; elsewhere the same name is a name.
 #[test]
 fn padding_without_an_attribute_is_known_by_its_name() {

@@ -241,7 +241,25 @@ impl fmt::Debug for Hash {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest as _, Sha256};
+
     use super::Hash;
+
+    #[test]
+    fn parts_have_the_hash_of_their_bytes() {
+        let bytes: [u8; 300] = core::array::from_fn(|n| n.to_le_bytes()[0] ^ 0xA5);
+        for len in 0..=bytes.len() {
+            let (message, _) = bytes.split_at(len);
+            let expected = Hash::from_bytes(Sha256::digest(message).into());
+            assert_eq!(Hash::of(message), expected, "{len} bytes");
+            for at in [1, 55, 63, 64, 65, 119, 128] {
+                let (front, back) = message.split_at_checked(at).unwrap_or((message, &[]));
+                let (middle, back) = back.split_at(back.len() / 3);
+                let parts = [front, &[], middle, back];
+                assert_eq!(Hash::of_parts(&parts), expected, "{len} bytes, cut at {at}");
+            }
+        }
+    }
 
     /// FIPS 180-4, 5.1.1: up to 55 bytes and their padding fit one block, up to 119 fit two.
     #[test]

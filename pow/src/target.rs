@@ -173,3 +173,25 @@ impl fmt::Display for Target {
         fmt::Display::fmt(&Hex(&self.0.to_be_bytes()), f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sha256::bytes_of;
+
+    #[test]
+    fn the_leading_word_is_the_front_of_the_number() {
+        let words = [0x0102_0304, 5, 6, 7, 8, 9, 10, 0xa1a2_a3a4];
+        let digest = bytes_of(words);
+        assert_eq!(BigEndian::leading_word(&words), 0x0102_0304);
+        assert_eq!(LittleEndian::leading_word(&words), 0xa4a3_a2a1);
+        for (number, leading) in [
+            (BigEndian::number(&digest), BigEndian::leading_word(&words)),
+            (LittleEndian::number(&digest), LittleEndian::leading_word(&words)),
+        ] {
+            assert_eq!(number.unbounded_shr(224), U256::from(u64::from(leading)));
+            assert_eq!(Target::new(number).leading_word(), leading);
+        }
+        assert_eq!((BigEndian::ORDER, LittleEndian::ORDER), (ByteOrder::Big, ByteOrder::Little));
+    }
+}

@@ -197,3 +197,69 @@ impl<'a> HeaderMiner<'a> {
         true
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use crate::CompactTarget;
+
+    /// A search of which only the last 100 nonces are left under the first of two extra-nonces, and no digest meets the
+    /// target.
+    fn near_the_end() -> HeaderMiner<'static> {
+        let field = NonceField { offset: 4, format: NonceFormat::U32Le };
+        let coinbase = Coinbase::new(b"mine____", field, &[]).expect("it lies within");
+        let header = Header { bits: CompactTarget(0x0100_0000), ..Header::default() };
+        let target = Target::from_zero_bits(256);
+        let mut miner = HeaderMiner::with_target(header, coinbase, 6..=7, target);
+        let last = 0xffff_ffff - 99..=0xffff_ffff;
+        miner.miner.restart(Puzzle::of_header(&miner.header), last);
+        miner
+    }
+
+    #[test]
+    fn the_next_extra_nonce_follows_the_last_nonce() {
+        let mut miner = near_the_end();
+        assert_eq!(miner.step(99), HeaderStep::Working);
+        assert_eq!((miner.extra_nonce(), miner.tried()), (6, 99));
+        assert_eq!(miner.step(51), HeaderStep::Working);
+        assert_eq!((miner.extra_nonce(), miner.tried()), (7, 150));
+        assert_eq!(miner.miner.remaining(), Some(50..=0xffff_ffff));
+        assert_eq!(miner.header.merkle_root, miner.coinbase.merkle_root(7));
+        // The last nonces of the last extra-nonce.
+        let last = 0xffff_ffff - 9..=0xffff_ffff;
+        miner.miner.restart(Puzzle::of_header(&miner.header), last);
+        assert_eq!(miner.step(11), HeaderStep::Exhausted);
+        assert_eq!((miner.extra_nonce(), miner.tried()), (7, 160));
+        // Another time stamp gives all nonces once more; the same one does not.
+        miner.set_time(0);
+        assert_eq!(miner.step(1), HeaderStep::Exhausted);
+        miner.set_time(1);
+        assert_eq!(miner.step(20), HeaderStep::Working);
+        assert_eq!(miner.miner.remaining(), Some(20..=0xffff_ffff));
+    }
+
+    /// A slice that ends with the last nonce of an extra-nonce makes no more hashes than it may.
+    #[test]
+    fn a_slice_that_uses_up_an_extra_nonce_is_over() {
+        let mut miner = near_the_end();
+        assert_eq!(miner.step(100), HeaderStep::Working);
+        assert_eq!((miner.extra_nonce(), miner.tried()), (7, 100));
+    }
+
+    #[test]
+    fn extra_nonces_beyond_the_field_are_left_out() {
+        let field = NonceField { offset: 0, format: NonceFormat::U32Le };
+        let coinbase = Coinbase::new(b"____", field, &[]).expect("it lies within");
+        let header = Header { bits: CompactTarget::REGTEST_LIMIT, ..Header::default() };
+        let first = 1 << 32;
+        let mut none = HeaderMiner::new(header, coinbase, first..=u64::MAX).expect("a target");
+        assert_eq!(none.step(9), HeaderStep::Exhausted);
+        none.set_time(5);
+        assert_eq!(none.step(9), HeaderStep::Exhausted, "no time stamp gives an extra-nonce");
+        let miner = HeaderMiner::new(header, coinbase, 3..=u64::MAX).expect("a target");
+        assert_eq!(miner.last_extra_nonce, 0xffff_ffff);
+        let zero = Header::default();
+        assert!(HeaderMiner::new(zero, coinbase, 0..=1).is_err(), "a target of 0");
+    }
+}

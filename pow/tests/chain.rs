@@ -279,3 +279,15 @@ fn a_batch_stops_at_the_refused_header() {
         }
     }
 }
+
+/// The median of a header counts once all its ancestors are known, or ten of them.
+#[test]
+fn a_checkpoint_knows_its_median_if_it_is_the_first_header() {
+    let genesis = named("regtest-0");
+    let median = |height| {
+        let chain =
+            HeaderChain::from_checkpoint(Retarget::REGTEST, height, Work::ZERO, &genesis, []);
+        chain.expect("a target").median_time()
+    };
+    assert_eq!([0, 1, 2].map(median), [Some(genesis.time), None, None]);
+}

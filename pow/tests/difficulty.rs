@@ -262,3 +262,54 @@ fn lwma_of_an_uneven_window() {
     }
     assert_eq!(rule.required(&past[60], 0, &recent), rule.required(&past[60], 0, &&past[..]));
 }
+
+/// What a rule does not say: nothing is looked up far back, no time stamp is too early, two hours ahead are allowed. A reference to a
+/// rule is the rule.
+#[test]
+fn rules_have_defaults_and_references_are_rules() {
+    struct Plain;
+    impl Difficulty for Plain {
+        fn required(
+            &self,
+            parent: &HeaderInfo,
+            _: i64,
+            _: &dyn History,
+        ) -> Result<CompactTarget, DifficultyError> {
+            Ok(parent.bits)
+        }
+    }
+    fn facts(rule: &dyn Difficulty) -> ([bool; 2], Option<i64>, u64, Option<CompactTarget>) {
+        let parent = HeaderInfo { height: 2015, time: 5000, bits: HARD };
+        let required = rule.required(&parent, 0, &Ends(parent, parent));
+        (rule.marks(&parent), rule.earliest_time(&parent), rule.future_limit(), required.ok())
+    }
+    assert_eq!(facts(&Plain), ([false; 2], None, 7200, Some(HARD)));
+    assert_eq!(facts(&&Plain), facts(&Plain));
+    assert_eq!(facts(&Fixed(LIMIT)), ([false; 2], None, 7200, Some(LIMIT)));
+    // The parent ends a walk, as it does not claim the limit, and the next header begins a period of BIP 94.
+    let rule = Retarget { no_retargeting: true, ..Retarget::TESTNET4 };
+    assert_eq!(facts(&rule), ([false, true], Some(4400), 7200, Some(HARD)));
+    assert_eq!(facts(&&rule), facts(&rule));
+    let lwma = Lwma { window: 60, spacing: 60, limit: LIMIT };
+    assert_eq!(facts(&&lwma).2, 180);
+}
+
+/// The target doubles with each half-life of two days that the chain is late, up to the limit, and halves if it is early.
+#[test]
+fn asert_follows_the_schedule() {
+    let bits = CompactTarget(0x1c00_ffff);
+    let rule = Asert::new(100, 0, bits);
+    let none: &[HeaderInfo] = &[];
+    let after = |late: i64| {
+        let parent = HeaderInfo { height: 100, time: 600 + late, bits };
+        rule.required(&parent, 0, &none).expect("a target").0
+    };
+    let day = 86_400;
+    assert_eq!(after(0), 0x1c00_ffff);
+    assert_eq!(after(2 * day), 0x1c01_fffe);
+    assert_eq!(after(4 * day), 0x1c03_fffc);
+    assert_eq!(after(-2 * day), 0x1b7f_ff80);
+    assert_eq!(after(-4 * day), 0x1b3f_ffc0);
+    assert_eq!(after(16 * day), 0x1d00_ffff, "256 times, the limit");
+    assert_eq!(after(2000 * day), 0x1d00_ffff);
+}

@@ -4,7 +4,7 @@ use core::num::NonZeroU64;
 
 use pow::{
     BigEndian, DigestOrder, HashFunction, Kernel, LittleEndian, Miner, NonceField, NonceFormat,
-    Puzzle, Step, Target,
+    Puzzle, Step, Target, U256,
 };
 use proptest::prelude::*;
 
@@ -120,4 +120,57 @@ fn a_search_is_cancelled_and_turned_to_another_message() {
     miner.restart(puzzle(b"____ two"), 5..=u64::MAX);
     assert_eq!(miner.remaining(), Some(5..=0xffff_ffff));
     assert_eq!((miner.step(7), miner.tried()), (Step::Working, 107));
+    let first = 9;
+    miner.restart(puzzle(b"____ two"), first..=8);
+    assert_eq!((miner.step(7), miner.remaining(), miner.tried()), (Step::Exhausted, None, 107));
+    miner.restart(puzzle(b"____ two"), 9..=9);
+    assert_eq!((miner.step(7), miner.tried()), (Step::Exhausted, 108));
+}
+
+/// Each worker tries its own nonces, and no others.
+#[test]
+fn a_stride_leaves_out_the_nonces_of_others() {
+    let field = NonceField { offset: 0, format: NonceFormat::U32Le };
+    let puzzle = Puzzle::new(HashFunction::Sha256, b"____ all", field).expect("a puzzle");
+    let eight = NonZeroU64::new(8).expect("not 0");
+    let mut miner = Miner::<BigEndian>::new(puzzle, Target::MAX, 3..=30).with_stride(eight);
+    let found: Vec<Step> = (0..5).map(|_| miner.step(1)).collect();
+    let nonces = [3, 11, 19, 27].map(Step::Found);
+    assert_eq!(found, [&nonces[..], &[Step::Exhausted]].concat());
+    let none = Target::from_zero_bits(256);
+    let mut miner = Miner::<BigEndian>::new(puzzle, none, 3..=10_000).with_stride(eight);
+    assert_eq!(miner.step(200), Step::Working);
+    assert_eq!((miner.tried(), miner.remaining()), (200, Some(1603..=10_000)));
+}
+
+/// However many nonces there are, in groups of 64 and less, each is tried once.
+#[test]
+fn all_nonces_of_a_range_are_tried_and_no_others() {
+    let field = NonceField { offset: 0, format: NonceFormat::U32Le };
+    let puzzle = Puzzle::new(HashFunction::Sha256, b"____ all", field).expect("a puzzle");
+    for len in 1..200 {
+        let none = Target::from_zero_bits(256);
+        let mut miner = Miner::<BigEndian>::new(puzzle, none, 50..=49 + len);
+        assert_eq!((miner.step(1000), miner.tried()), (Step::Exhausted, len));
+    }
+}
+
+/// A digest meets a target that it equals, and none that is less by one.
+#[test]
+fn a_nonce_counts_if_its_digest_does_not_exceed_the_target() {
+    let field = NonceField { offset: 0, format: NonceFormat::U32Le };
+    let puzzle = Puzzle::new(HashFunction::Sha256, b"____ all", field).expect("a puzzle");
+    for nonce in 0..50 {
+        let digest = puzzle.digest(nonce);
+        let step = |digest: [u8; 32]| {
+            let target = Target::new(U256::from_be_bytes(&digest));
+            Miner::<BigEndian>::new(puzzle, target, nonce..=nonce).step(1)
+        };
+        assert_eq!(step(digest), Step::Found(nonce));
+        let mut less = digest;
+        less[31] = less[31].saturating_sub(1);
+        if less != digest {
+            assert_eq!(step(less), Step::Exhausted, "{nonce}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The leaves of Merkle trees by every kernel.
 #![cfg(feature = "ledger")]
 
-use ledger_core::merkle::HashPairs as _;
+use ledger_core::merkle::{HashPairs as _, root_by_levels};
 use ledger_core::{Hash, MerkleTree};
 use pow::Kernel;
 
@@ -32,5 +32,18 @@ fn all_kernels_hash_leaves_as_sha2_does() {
         let mut few = [Hash::ZERO; 7];
         kernel.hash_leaves(&mixed, &mut few);
         assert_eq!(few[6], MerkleTree::leaf(mixed[6]));
+    }
+}
+
+/// The roots of trees of all sizes around a group of 16 pairs.
+#[test]
+fn all_kernels_hash_pairs_as_sha2_does() {
+    let leaves: [Hash; 80] = core::array::from_fn(|at| MerkleTree::leaf(&[at as u8]));
+    for mut kernel in Kernel::available() {
+        for count in 1..=leaves.len() {
+            let root = MerkleTree::root_of(&leaves[..count]);
+            let mut level = leaves;
+            assert_eq!(root_by_levels(&mut level[..count], &mut kernel), root, "{count}");
+        }
     }
 }

@@ -5,12 +5,13 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use pow::pool::{
-    AccountSlot, CloseReason, ConnSlot, Event, Job, JobError, LeaseId, LeaseSlot, Pool, PoolConfig,
-    PoolMessage, PoolSlots, ShareError, Worker, WorkerCloseReason, WorkerEvent, WorkerId,
+    AccountSlot, CloseReason, ConnSlot, Event, Job, JobError, Lease, LeaseId, LeaseSlot, Pool,
+    PoolConfig, PoolMessage, PoolSlots, Share, ShareError, Worker, WorkerCloseReason, WorkerEvent,
+    WorkerId,
 };
 use pow::{
     BigEndian, ByteOrder, ConfigError, ConnId, ConnectError, HashFunction, NonceField, NonceFormat,
-    NotConnected, Puzzle, Target,
+    NotConnected, Puzzle, Target, U256,
 };
 
 const MESSAGE: &[u8] = b"shared among many: ________";
@@ -519,4 +520,152 @@ fn a_share_makes_one_tally_however_many_connections_its_worker_has() {
     let sent = pool.poll_transmit(&mut buf).expect("it is large enough").expect("a tally");
     assert_eq!(sent.conn, ConnId(1));
     assert_eq!(pool.poll_transmit(&mut buf), Ok(None));
+}
+
+/// A digest that equals a target meets it.
+#[test]
+fn a_share_and_a_solution_may_equal_their_targets() {
+    let puzzle = Puzzle::new(HashFunction::Sha256, MESSAGE, NONCE).expect("a puzzle");
+    let digest = ByteOrder::Big.number(&puzzle.digest(7));
+    let below = Target::new(U256::MAX.unbounded_shr(256 - digest.bits() + 1));
+    for (share, target, solves) in
+        [(Target::new(digest), Target::new(digest), true), (Target::new(digest), below, false)]
+    {
+        let mut pool = Pool::new(config(), slots::<1>()).expect("a configuration");
+        pool.set_job(START, &Job { share, target, ..job() }, 7..=9).expect("a job");
+        pool.handle_connected(START, ConnId(1), ALICE).expect("a slot");
+        assert_eq!(leases(&mut pool), [(1, 1, 7, 9)]);
+        let mut buf = [0; 13];
+        PoolMessage::Share { lease: LeaseId(1), nonce: 7 }.encode(&mut buf).expect("13 bytes");
+        let received = pool.handle_bytes(START, ConnId(1), &buf).expect("connected");
+        assert_eq!(received.outcome, Some(Ok(Share { nonce: 7, solves })));
+    }
+}
+
+/// A worker keeps one share until it is sent, and tries nothing meanwhile.
+#[test]
+fn a_worker_waits_until_its_share_is_sent() {
+    let lease = Lease {
+        id: LeaseId(3),
+        function: HashFunction::Sha256,
+        order: ByteOrder::Big,
+        nonce: NONCE,
+        nonces: 10..=11,
+        target: Target::MAX,
+        message: MESSAGE,
+    };
+    let mut bytes = [0; 128];
+    let len = PoolMessage::Lease(lease).encode(&mut bytes).expect("room");
+    let mut worker = Worker::new();
+    assert_eq!(worker.handle_bytes(&bytes[..len]).outcome, Some(LeaseId(3)));
+    let mut sent = Vec::new();
+    for tried in [1, 2, 2] {
+        for _ in 0..3 {
+            assert!(!worker.step(100));
+            assert_eq!(worker.tried(), tried);
+        }
+        let len = worker.poll_transmit(&mut bytes).expect("room").expect("a message");
+        sent.push(PoolMessage::decode(&bytes[..len]).expect("a message").0.to_string());
+    }
+    assert_eq!(sent, ["share 10 of lease 3", "share 11 of lease 3", "done with lease 3"]);
+    assert_eq!(worker.poll_transmit(&mut bytes), Ok(None));
+    assert!(!worker.step(100));
+}
+
+/// The tally of a connection is sent though another one is closed before.
+#[test]
+fn a_tally_is_sent_although_another_connection_closes() {
+    let mut pool = pool::<3>(config(), LAST);
+    let first = *expected().first().expect("a share");
+    assert_eq!(share(&mut pool, START, 1, 1, first), Ok(Ok(first)));
+    assert_eq!(share(&mut pool, START, 1, 1, first), Ok(Err(ShareError::Duplicate(first))));
+    pool.handle_closed(START, ConnId(2));
+    pool.handle_closed(START, ConnId(3));
+    let mut buf = [0; 256];
+    let sent = pool.poll_transmit(&mut buf).expect("it is large enough").expect("a tally");
+    assert_eq!(sent.conn, ConnId(1));
+    let (message, _) = PoolMessage::decode(&buf[..sent.len]).expect("a message");
+    assert_eq!(message, PoolMessage::Tally { accepted: 1, refused: 1 });
+}
+
+/// A lease never expires early: its deadline is rounded up to a millisecond. Deadlines around 2^16 and 2^32 milliseconds are in order.
+#[test]
+fn deadlines_are_rounded_up_and_in_order() {
+    let mut config = config();
+    config.lease_timeout = Duration::from_micros(1500);
+    let pool_of = |config| pool::<1>(config, LAST);
+    assert_eq!(pool_of(config).poll_timeout(), Some(Duration::from_millis(2)));
+    config.lease_timeout = Duration::from_millis(2);
+    assert_eq!(pool_of(config).poll_timeout(), Some(Duration::from_millis(2)));
+    let half = Duration::from_millis(500);
+    for millis in [1 << 16, 1 << 32] {
+        let turn = Duration::from_millis(millis);
+        config = PoolConfig::new(config.lease, turn.saturating_sub(half));
+        let mut pool = Pool::new(config, slots::<2>()).expect("a configuration");
+        pool.set_job(START, &job(), 0..=LAST).expect("a job");
+        for (second, conn) in [(0, 1), (1, 2)] {
+            let now = Duration::from_secs(second);
+            pool.handle_connected(now, ConnId(conn), WorkerId(conn.into())).expect("a slot");
+            assert_eq!(leases(&mut pool).len(), 1);
+        }
+        assert_eq!(pool.poll_timeout(), Some(turn.saturating_sub(half)));
+        pool.handle_timeout(turn);
+        assert_eq!(events(&mut pool), [Event::Expired { conn: ConnId(1), lease: LeaseId(1) }]);
+        assert_eq!(pool.poll_timeout(), Some(turn + half));
+    }
+}
+
+/// Nonces of a former job that were to be leased again are forgotten with it.
+#[test]
+fn a_job_ends_though_a_former_one_had_gaps() {
+    let mut pool = pool::<2>(leases_of(4000), LAST);
+    let far = *expected().iter().find(|nonce| **nonce > 2000).expect("a share");
+    assert_eq!(share(&mut pool, START, 1, 1, far), Ok(Ok(far)));
+    let other = Job { message: b"shared among two: _________", ..job() };
+    pool.set_job(START, &other, 0..=99).expect("another job");
+    assert_eq!(leases(&mut pool), [(1, 3, 0, 99)]);
+    assert_eq!(events(&mut pool), []);
+    done(&mut pool, START, 1, 3);
+    assert_eq!(events(&mut pool), [Event::Exhausted]);
+}
+
+/// Nonces without a share are believed on credit: twice the hashes that the shares prove, less those that were believed before. What is
+/// not believed is leased again.
+#[test]
+fn the_credit_of_a_worker_runs_out() {
+    let mut pool = Pool::new(leases_of(1000), slots::<32>()).expect("a configuration");
+    pool.set_job(START, &job(), 0..=9999).expect("a job");
+    pool.handle_connected(START, ConnId(1), ALICE).expect("a slot");
+    assert_eq!(leases(&mut pool), [(1, 1, 0, 999)]);
+    let mut trust = 0;
+    let mut believe = |shares: u64, gap: u64| {
+        if shares >= 4 && gap <= trust {
+            trust -= gap;
+        }
+        trust += 2 * 128;
+        trust
+    };
+    let mut next = 0;
+    let mut count = 0;
+    for nonce in expected().range(..1000) {
+        assert_eq!(share(&mut pool, START, 1, 1, *nonce), Ok(Ok(*nonce)));
+        believe(count, nonce - next);
+        count += 1;
+        next = nonce + 1;
+    }
+    // The rest of the lease, without a share at its end.
+    let proved = believe(count, 1000 - next) - 2 * 128;
+    done(&mut pool, START, 1, 1);
+    // From now on every lease is reported done at once.
+    let mut given = Vec::new();
+    while let [(1, id, first, last)] = leases(&mut pool)[..] {
+        given.push((first, last));
+        done(&mut pool, START, 1, id);
+    }
+    assert_eq!(events(&mut pool), [Event::Exhausted]);
+    let whole = (1..10).map(|lease| (1000 * lease, 1000 * lease + 999));
+    let twice = whole.filter(|lease| given.iter().filter(|it| *it == lease).count() == 2);
+    // The last lease of a job is believed in any case.
+    assert_eq!(twice.count() as u64, 8 - proved / 1000);
+    assert!((1000..8000).contains(&proved), "{proved}");
 }

@@ -183,3 +183,60 @@ fn of_10_000_flipped_bits_none_is_unnoticed() {
     );
     println!("{named_later} of 10,000 flips are named one block later");
 }
+
+/// The genesis id commits to the rule: a text, the target, the seconds ahead and the hash of the parameters.
+#[test]
+fn the_digest_is_the_hash_of_all_parameters() {
+    let bits = CompactTarget(0x207f_ffff);
+    let hashed = |future: u64, parameters: Hash| {
+        let text = b"pow/1 work seal\0";
+        let parts: [&[u8]; 4] =
+            [text, &[0x20, 0x7f, 0xff, 0xff], &future.to_be_bytes(), parameters.as_bytes()];
+        Hash::of(&parts.concat())
+    };
+    let seal = WorkSeal::new(bits).expect("a target");
+    assert_eq!(seal.digest(), hashed(7200, Hash::of(&[0x20, 0x7f, 0xff, 0xff])));
+    let rule = Lwma { window: 0, spacing: 60, limit: bits };
+    let parameters = Hash::of(b"another rule");
+    let seal = WorkSeal::with_rule(rule, bits, 1000, 60, parameters, [HeaderInfo::EMPTY; 1]);
+    assert_eq!(seal.expect("a target").digest(), hashed(60, parameters));
+}
+
+/// BIP 94: the first header of a period may be dated 600 seconds before its parent.
+#[test]
+fn a_block_that_is_too_early_for_the_rule_is_refused() {
+    use pow::Retarget;
+    let bits = CompactTarget::REGTEST_LIMIT;
+    // Each header begins a period.
+    let rule = Retarget { timespan: 600, no_retargeting: true, bip94: true, ..Retarget::REGTEST };
+    let seal = WorkSeal::with_rule(rule, bits, 5000, 7200, Hash::ZERO, []).expect("a target");
+    let spec = ChainSpec { time: 3000, ..SPEC };
+    let storage = ChainSlots { entries: [Slot::EMPTY; 16], journal: [JournalSlot::EMPTY; 65] };
+    let mut chain = Chain::new(&spec, seal, Standard, storage).expect("it fits");
+    let genesis = *chain.genesis_id();
+    let header = propose(&mut chain, 4399);
+    let block = encode(mine(&genesis, header, bits), &[]);
+    let error = WorkError::TooEarly { time: 4399, earliest: 4400 };
+    assert_eq!(chain.append(9000, &block), Err(Refused::Invalid(BlockError::Engine(error))));
+    let header = Header { time: 4400, ..header };
+    let block = encode(mine(&genesis, header, bits), &[]);
+    assert!(chain.append(9000, &block).is_ok());
+}
+
+#[test]
+fn only_a_header_with_a_target_can_be_mined() {
+    let bits = Target::from_zero_bits(1).to_compact();
+    let mut chain = chain(WorkSeal::new(bits).expect("a target"));
+    let genesis = *chain.genesis_id();
+    let header = propose(&mut chain, 1001);
+    let claim = |bytes: &[u8]| Claim::new(ClaimKind::WORK, bytes).expect("short");
+    let zero = WorkSeal::claim(CompactTarget(0), 0);
+    for claim in [Claim::NONE, claim(&[0x20; 11]), claim(&[0x20; 13]), zero] {
+        let header = Header { claim, ..header };
+        assert!(WorkSeal::miner(&genesis, &header, 0..=9).is_err());
+    }
+    let header = Header { claim: WorkSeal::claim(bits, 0), ..header };
+    let miner = WorkSeal::miner(&genesis, &header, 0..=9).expect("a claim");
+    assert_eq!(miner.remaining(), Some(0..=9));
+    assert_eq!(Ok(miner.target()), bits.to_target());
+}

@@ -98,3 +98,16 @@ fn the_search_finds_the_first_counter_whatever_the_slices() {
     assert_eq!([end.step(9), end.step(9)], [Step::Found(u64::MAX), Step::Exhausted]);
     assert_eq!(StampMiner::new(PUBLISHED, 0..=9).map(|_| ()), Err(StampError::Counter));
 }
+
+#[test]
+fn a_stamp_has_seven_fields() {
+    let stamp = Stamp::parse(b"1:20:060408:someone:ext=1:r4nd:c0unter").expect("a stamp");
+    assert_eq!((stamp.bits(), stamp.date()), (20, "060408"));
+    assert_eq!((stamp.resource(), stamp.extension()), ("someone", "ext=1"));
+    assert_eq!((stamp.random(), stamp.counter()), ("r4nd", "c0unter"));
+    assert_eq!((leading_zero_bits(&[0, 0x10]), leading_zero_bits(&[0; 20])), (11, 160));
+    assert_eq!(
+        (leading_zero_bits(&[]), leading_zero_bits(&[0x80]), leading_zero_bits(&[0; 40])),
+        (0, 0, 255)
+    );
+}

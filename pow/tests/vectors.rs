@@ -140,3 +140,22 @@ fn digests_are_sha_256() {
         }
     }
 }
+
+/// `arith_uint256::SetCompact` of Bitcoin Core: the last numbers of one, two and three bytes that 256 bits hold, and the first that
+/// they do not.
+#[test]
+fn a_compact_target_overflows_beyond_256_bits() {
+    for (bits, overflow) in [
+        (0x2000_ffff, false),
+        (0x207f_ffff, false),
+        (0x2100_ffff, false),
+        (0x2101_0000, true),
+        (0x2200_00ff, false),
+        (0x2200_0100, true),
+        (0x2200_0001, false),
+        (0x2300_0001, true),
+        (0xff00_0000, false), // zero
+    ] {
+        assert_eq!(CompactTarget(bits).decode().overflow, overflow, "{bits:08x}");
+    }
+}

@@ -238,3 +238,48 @@ pub(super) const fn spread(number: u64) -> u64 {
 fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_may_leave_twice_what_its_shares_prove() {
+        let mut account = AccountSlot::new(WorkerId(7));
+        account.add_connection();
+        for shares in 1..=4 {
+            assert!(!account.vouches_for(0), "{shares} shares are too few");
+            assert_eq!(account.trust(), None);
+            account.accept(100);
+        }
+        assert!(account.vouches_for(800) && !account.vouches_for(801));
+        account.leave_unproved(300);
+        assert!(account.vouches_for(500) && !account.vouches_for(501));
+        assert_eq!(account.trust(), Some(500));
+        account.leave_unproved(600);
+        assert!(!account.vouches_for(0));
+        account.remove_connection();
+        assert_eq!(account.trust(), None, "it cannot be asked");
+    }
+
+    #[test]
+    fn an_account_counts_shares_and_credit() {
+        let mut account = AccountSlot::new(WorkerId(7));
+        assert!(account.is_free());
+        account.accept(100);
+        account.accept(50);
+        account.refuse();
+        assert_eq!((account.tally(), account.is_free()), ((2, 1), false));
+        let open = account.account();
+        assert_eq!((open.credit, open.connections, open.worker), (150, 0, WorkerId(7)));
+        account.settle();
+        account.add_connection();
+        assert!(!account.is_free());
+        assert_eq!((account.account().credit, account.account().connections), (0, 1));
+        account.remove_connection();
+        assert!(account.is_free());
+        assert_eq!(account.tally(), (2, 1), "the history stays");
+        account.restart(WorkerId(8));
+        assert_eq!((account.tally(), account.worker), ((0, 0), WorkerId(8)));
+    }
+}
