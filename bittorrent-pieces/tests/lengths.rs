@@ -3,6 +3,8 @@
 use bittorrent_pieces::merkle::PieceLayer;
 use bittorrent_pieces::tracker::ScrapeStats;
 use bittorrent_pieces::tracker::udp::{Hashes, Scrapes};
+use bittorrent_pieces::wire::fast::Fast;
+use bittorrent_pieces::wire::hashes::HashMessage;
 use bittorrent_pieces::wire::{DecodeError, Message};
 use bittorrent_pieces::{Bitfield, CompactPeers, Family, PieceHashes};
 
@@ -80,4 +82,23 @@ fn a_request_is_for_bytes_that_can_exist() {
     assert_eq!(decode(last - 1, 1), Ok(format!("REQUEST piece=7 begin={} len=1", last - 1)));
     assert_eq!(decode(last, 1), block(last, 1));
     assert_eq!(decode(1, last), block(1, last));
+}
+
+/// Messages about hashes and of the fast extension are read from the messages that they are; others are not theirs.
+#[test]
+fn messages_of_extensions_are_recognised_by_their_ids() {
+    let range = [[7; 32].as_slice(), &[0; 12], &[0, 0, 0, 1]].concat();
+    for (id, name) in
+        [(20, None), (21, Some("HASH REQUEST")), (23, Some("HASH REJECT")), (24, None)]
+    {
+        let message = Message::Other { id, payload: &range };
+        let read = HashMessage::of(&message).expect("48 bytes").map(|it| it.to_string());
+        assert_eq!(read.as_deref().map(|text| text.split(" root").next()), name.map(Some), "{id}");
+    }
+    assert_eq!(HashMessage::of(&Message::Choke), Ok(None));
+    let have_all = Message::Other { id: 14, payload: &[] };
+    assert_eq!(
+        (Fast::of(&have_all), Fast::of(&Message::Choke)),
+        (Ok(Some(Fast::HaveAll)), Ok(None))
+    );
 }

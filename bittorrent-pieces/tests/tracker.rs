@@ -497,3 +497,20 @@ fn slots_are_as_large_as_documented() {
     assert!(client <= 136, "{client}");
     assert_eq!(size_of::<TierSlot>(), 4);
 }
+
+/// The deadline of a client is that of its question, 15 seconds for the first try. Without a request it has none.
+#[test]
+fn a_client_has_a_deadline_while_a_request_is_in_flight() {
+    let mut tracker = UdpTracker::new(UdpConfig::new(5), [UdpSlot::EMPTY; 2]).unwrap();
+    assert_eq!((tracker.is_empty(), tracker.poll_timeout()), (true, None));
+    let first = tracker.scrape(secs(0), InfoHash([1; 20])).unwrap();
+    let second = tracker.announce(secs(0), announce()).unwrap();
+    assert_eq!((tracker.len(), tracker.is_empty()), (2, false));
+    assert!(tracker.poll_transmit(&mut [0; 98]).unwrap().is_some());
+    assert_eq!(tracker.poll_timeout(), Some(secs(15)));
+    assert!(tracker.cancel(secs(1), first));
+    assert!(!tracker.cancel(secs(1), first), "it is not in flight any more");
+    assert_eq!((tracker.len(), tracker.poll_timeout()), (1, Some(secs(15))));
+    assert!(tracker.cancel(secs(1), second));
+    assert_eq!((tracker.is_empty(), tracker.poll_timeout()), (true, None));
+}

@@ -1,11 +1,13 @@
-//! What a tracker answers over HTTP, byte for byte (BEP 3, 7, 23, 24, 48).
+//! What a tracker reads and answers over HTTP, byte for byte (BEP 3, 7, 23, 24, 48).
 
 use core::time::Duration;
 
 use bittorrent_pieces::bencode::WriteError;
-use bittorrent_pieces::tracker::ScrapeStats;
-use bittorrent_pieces::tracker::http::{AnnounceReply, encode_failure, encode_scrape};
-use bittorrent_pieces::{CompactPeers, Family, InfoHash};
+use bittorrent_pieces::tracker::http::{
+    AnnounceReply, HttpRequest, RequestError, encode_failure, encode_scrape,
+};
+use bittorrent_pieces::tracker::{AnnounceEvent, ScrapeStats};
+use bittorrent_pieces::{CompactPeers, Family, InfoHash, PeerId};
 
 fn written(encode: impl Fn(&mut [u8]) -> Result<usize, WriteError>) -> Vec<u8> {
     let mut out = [0; 300];
@@ -68,4 +70,63 @@ fn a_scrape_is_answered_with_statistics() {
 fn a_refusal_has_a_reason() {
     let reply = written(|out| encode_failure(b"unregistered torrent", out));
     assert_eq!(reply, b"d14:failure reason20:unregistered torrente");
+}
+
+#[test]
+fn an_announce_is_read() {
+    let [hash, id] = ["%ab".repeat(20), "p".repeat(20)];
+    let head = format!("/announce?info_hash={hash}&peer_id={id}");
+    let decode = |rest: &str| {
+        let target = format!("{head}{rest}");
+        match HttpRequest::decode(target.as_bytes()) {
+            Ok(HttpRequest::Announce { announce, compact, ip }) => Ok((announce, compact, ip)),
+            Ok(other) => panic!("{other}"),
+            Err(error) => Err(error),
+        }
+    };
+    let (announce, compact, ip) = decode("&port=6881").expect("all that is required");
+    assert_eq!((announce.info_hash, announce.peer_id), (InfoHash([0xab; 20]), PeerId([b'p'; 20])));
+    assert_eq!(
+        (announce.port, announce.left, announce.event),
+        (6881, u64::MAX, AnnounceEvent::None)
+    );
+    assert_eq!((announce.uploaded, announce.downloaded), (0, 0));
+    assert_eq!((announce.num_want, announce.key, compact, ip), (None, 0, false, None));
+
+    let all = "&port=1&uploaded=2&downloaded=3&left=4&event=completed&compact=1&numwant=5&key=1a2B\
+        &ip=192.0.2.1";
+    let (announce, compact, ip) = decode(all).expect("an announce");
+    assert_eq!(
+        (announce.port, announce.uploaded, announce.downloaded, announce.left),
+        (1, 2, 3, 4)
+    );
+    assert_eq!((announce.event, announce.num_want), (AnnounceEvent::Completed, Some(5)));
+    assert_eq!((announce.key, compact, ip), (0x1a2b, true, Some([192, 0, 2, 1].into())));
+
+    for (text, event) in [("started", AnnounceEvent::Started), ("stopped", AnnounceEvent::Stopped)]
+    {
+        let (announce, ..) = decode(&format!("&port=1&event={text}")).expect("an announce");
+        assert_eq!(announce.event, event);
+    }
+    let key = |name| Err(RequestError::Key(name));
+    assert_eq!(decode(""), key("port"));
+    assert_eq!(decode("&port=0"), key("port"));
+    assert_eq!(decode("&port=1&event=dance"), key("event"));
+    let short = format!("/announce?info_hash={}&peer_id={id}&port=1", "%ab".repeat(19));
+    assert_eq!(HttpRequest::decode(short.as_bytes()), Err(RequestError::Key("info_hash")));
+    let missing = format!("/announce?info_hash={hash}&port=1");
+    assert_eq!(HttpRequest::decode(missing.as_bytes()), Err(RequestError::Key("peer_id")));
+    assert_eq!(HttpRequest::decode(b"/index.html"), Err(RequestError::Path));
+}
+
+#[test]
+fn a_scrape_names_torrents() {
+    let target = format!("/x/scrape?info_hash={}&info_hash={}", "a".repeat(20), "%62".repeat(20));
+    let scrape = HttpRequest::decode(target.as_bytes()).expect("a scrape");
+    assert_eq!(scrape.to_string(), "SCRAPE torrents=2");
+    let HttpRequest::Scrape(torrents) = scrape else { panic!("{scrape}") };
+    assert!(torrents.iter().eq([InfoHash([b'a'; 20]), InfoHash([b'b'; 20])]));
+    let short = format!("/scrape?info_hash={}", "a".repeat(21));
+    assert_eq!(HttpRequest::decode(short.as_bytes()), Err(RequestError::Key("info_hash")));
+    assert!(HttpRequest::decode(b"/scrape").is_ok(), "all torrents");
 }
