@@ -278,7 +278,7 @@ fn a_connection_has_its_number_alone() {
     assert_eq!(fetch.handle_connected(T0, second, ConnId(1)), Ok(()));
 }
 
-/// A connection that ends after bytes of the file is made anew at once; one that ends before is a failure.
+/// A connection that ends after bytes of the file is opened again at once; one that ends before is a failure.
 #[test]
 fn a_connection_without_a_byte_is_a_failure() {
     for (sent, pause) in [(0, 5), (1, 0)] {
