@@ -174,7 +174,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// Join (Zave 2017): copies the whole list of the predecessor, and is a member at once.
-    #[inline(never)] // the caller's stack is deep
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
     pub(super) fn copy(&mut self, list: &[Peer<I, A>]) {
         let Some(before) = self.core.saved.take() else { return };
         let list = match list {
@@ -210,7 +210,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
 
     /// Others lie between the node that was found and the place of this one: they have joined meanwhile, or the lookup went around
     /// one that has another address now. The last of them is asked for its list.
-    #[inline(never)] // the caller's stack is deep
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
     fn copy_from_nearer(&mut self, before: Peer<I, A>, list: &[Peer<I, A>]) {
         let me = self.core.me;
         let between = |peer: &&Peer<I, A>| peer.id.between(before.id, me.id);

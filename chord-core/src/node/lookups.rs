@@ -104,7 +104,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// Another node says where a key leads.
-    #[inline(never)] // the caller's stack is deep
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
     pub(super) fn handle_route(
         &mut self,
         slots: &mut [LookupSlot<I, A>],
@@ -127,7 +127,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// Another node says that it has nothing to show now, without its identifier.
-    #[inline(never)] // the caller's stack is deep
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
     pub(super) fn handle_busy(&mut self, slots: &mut [LookupSlot<I, A>], from: A, token: u32) {
         if self.awaits(from, token) && !self.pings() {
             self.postpone();
@@ -156,7 +156,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// Another node says that it is no member.
-    #[inline(never)] // the caller's stack is deep
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
     pub(super) fn handle_absent(&mut self, slots: &mut [LookupSlot<I, A>], from: A, token: u32) {
         if self.awaits(from, token) {
             self.handle_dead();
@@ -268,7 +268,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// The way leads to the address of this node: it is the owner, or the name is one of a former life.
-    #[inline(never)] // the caller's stack is deep
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
     fn meet_oneself(&mut self, lookup: &mut Lookup<I, A>, peer: Peer<I, A>) -> Next<I, A> {
         if peer == self.core.me && lookup.is_confirming() {
             let before = self.owner_or_before(lookup.key(), |peer| lookup.is_usable(peer));
@@ -283,7 +283,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// Goes where the own table leads; a node knows best which keys are its own.
-    #[inline(never)] // the caller's stack is deep
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
     fn follow_own_table(&mut self, lookup: &mut Lookup<I, A>) -> Next<I, A> {
         let verified = self.core.unverified.successor() == 0;
         let known =

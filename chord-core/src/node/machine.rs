@@ -78,7 +78,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
 
     /// A message is large: it is borrowed where it was read, and each step has its own stack. What leads to the
     /// deepest calls is returned.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn decode_and_handle(
         &mut self,
         slots: &mut [LookupSlot<I, A>],
@@ -122,7 +122,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         Ok(Received::of(message))
     }
 
-    #[inline(never)] // see `decode_and_handle`
+    #[cfg_attr(target_os = "none", inline(never))] // see `decode_and_handle`
     fn handle_received(
         &mut self,
         slots: &mut [LookupSlot<I, A>],

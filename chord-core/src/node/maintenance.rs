@@ -67,7 +67,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// `StabilizeFromSuccessor`: the successor lives.
-    #[inline(never)] // the caller's stack is deep
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
     fn stabilize_from_successor(
         &mut self,
         successor: Peer<I, A>,
@@ -162,7 +162,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// `StabilizeFromPredecessor`: the better successor has answered with its list, or is dead.
-    #[inline(never)] // the caller's stack is deep
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
     fn stabilize_from_predecessor(&mut self, list: Option<&[Peer<I, A>]>) {
         self.core.state = self.core.state.after(Input::Settled);
         if let (Some(candidate), Some(list)) = (self.core.saved.take(), list) {

@@ -271,7 +271,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
 
     /// Returns a node that can say who has the identifier of this node: neither the successor nor the `twin`, as both may lie.
     /// `None` if no other one is known. Each call may return another one, as some may be dead.
-    #[inline(never)] // the caller's stack is deep
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
     fn witness(&mut self, twin: Peer<I, A>) -> Option<Peer<I, A>> {
         let me = self.core.me;
         let successor = self.table.successors.first().unwrap_or(me);

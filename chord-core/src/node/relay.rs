@@ -32,7 +32,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
     }
 
-    #[inline(never)] // the caller's stack is deep
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
     fn relay_question(
         &self,
         slots: &mut [LookupSlot<I, A>],
@@ -56,7 +56,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// Returns what is to be sent for a question; `None` if it is dropped.
-    #[inline(never)] // the caller's stack is deep
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
     fn pass_on(&self, from: A, message: &Message<I, A>, route: Route<I, A>) -> Option<Relay<I, A>> {
         let Message::Route { token, key, hops, direct, ref back } = *message else { return None };
         let mut back = back.clone();
@@ -97,7 +97,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
 }
 
 /// Sends an answer back from where its question came, in the slot that remembers that.
-#[inline(never)] // the caller's stack is deep
+#[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
 fn relay_answer<I: Identifier, A: Address>(
     slots: &mut [LookupSlot<I, A>],
     from: A,
