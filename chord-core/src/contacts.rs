@@ -139,9 +139,9 @@ pub(crate) fn nearest_backup<I: Identifier, A: Address>(
     slots: &[ContactSlot<I, A>],
     me: Peer<I, A>,
 ) -> Option<Peer<I, A>> {
-    let backups = slots.iter().filter(|slot| slot.kind == Kind::Backup).map(|slot| slot.peer);
-    let others = backups.filter(|peer| peer.id != me.id && peer.address != me.address);
-    others.min_by_key(|peer| me.id.distance(peer.id))
+    let backups = slots.iter().filter(|slot| slot.kind == Kind::Backup);
+    let others = backups.filter(|slot| slot.peer.id != me.id && slot.peer.address != me.address);
+    others.min_by_key(|slot| me.id.distance(slot.peer.id)).map(|slot| slot.peer)
 }
 
 /// Returns the seed whose turn it is after the one at `address`; `None` if there is no other.

@@ -1,6 +1,6 @@
 //! Where lookups and what is passed on are kept.
 
-use crate::event::Event;
+use crate::event::{Event, LookupId};
 use crate::id::Identifier;
 use crate::lookup::Lookup;
 use crate::peer::Peer;
@@ -64,21 +64,6 @@ impl<I, A> LookupSlot<I, A> {
     /// A slot without a lookup.
     pub const EMPTY: Self = Self(Slot::Empty);
 
-    pub(crate) fn put(&mut self, lookup: Lookup<I, A>) {
-        self.0 = Slot::Lookup(lookup);
-    }
-
-    /// Takes a lookup out of its slot.
-    pub(crate) fn take(&mut self) -> Option<Lookup<I, A>> {
-        if !matches!(self.0, Slot::Lookup(_)) {
-            return None;
-        }
-        match core::mem::replace(self, Self::EMPTY).0 {
-            Slot::Lookup(lookup) => Some(lookup),
-            Slot::Empty | Slot::Failed(_) | Slot::Relay(_) | Slot::Passed { .. } => None,
-        }
-    }
-
     /// Takes the peer that has yet to be reported.
     pub(crate) fn take_failed(&mut self) -> Option<Peer<I, A>> {
         match &mut self.0 {
@@ -138,16 +123,6 @@ impl<I, A> OwnSlot<'_, I, A> {
         self.0.as_mut()?.lookup_mut()
     }
 
-    pub(crate) fn put(&mut self, lookup: Lookup<I, A>) {
-        if let Some(slot) = &mut self.0 {
-            slot.put(lookup);
-        }
-    }
-
-    pub(crate) fn take(&mut self) -> Option<Lookup<I, A>> {
-        self.0.as_mut()?.take()
-    }
-
     pub(crate) fn take_failed(&mut self) -> Option<Peer<I, A>> {
         self.0.as_mut()?.take_failed()
     }
@@ -160,7 +135,21 @@ impl<I, A> OwnSlot<'_, I, A> {
     }
 }
 
+impl<I: Identifier, A: Address> OwnSlot<'_, I, A> {
+    pub(crate) fn put(&mut self, id: LookupId, key: I, origin: Peer<I, A>) {
+        if let Some(slot) = &mut self.0 {
+            slot.put(id, key, origin);
+        }
+    }
+}
+
 impl<I: Identifier, A: Address> LookupSlot<I, A> {
+    /// Puts a new lookup into the slot.
+    #[inline(never)] // only here a lookup is on the stack
+    pub(crate) fn put(&mut self, id: LookupId, key: I, origin: Peer<I, A>) {
+        self.0 = Slot::Lookup(Lookup::new(id, key, origin));
+    }
+
     pub(crate) fn deadline(&self) -> Time {
         match &self.0 {
             Slot::Empty | Slot::Failed(_) | Slot::Relay(_) => Time::NEVER,

@@ -158,9 +158,9 @@ impl<I: Identifier, A: Address> Lookup<I, A> {
         }
     }
 
-    /// Creates a lookup that only asks `peer` for a sign of life.
-    pub(crate) fn check(peer: Peer<I, A>) -> Self {
-        Self { confirming: true, ..Self::new(LookupId(0), peer.id, peer) }
+    /// Makes the lookup only ask the origin for a sign of life.
+    pub(crate) fn check_origin(&mut self) {
+        self.confirming = true;
     }
 
     /// Makes the lookup ask the owner for a sign of life, or not.

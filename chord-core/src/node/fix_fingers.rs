@@ -2,9 +2,8 @@
 
 use super::data::{NodeMut, OwnLookup};
 use crate::contacts::{self, Kind};
-use crate::event::LookupId;
 use crate::id::Identifier;
-use crate::lookup::{Ended, Lookup, Next, Outcome};
+use crate::lookup::{Ended, Next, Outcome};
 use crate::peer::Peer;
 use crate::wire::Address;
 
@@ -40,12 +39,12 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.finish_inner();
     }
 
-    #[inline(never)] // the caller's stack is deep
     fn refresh(&mut self, key: I) {
-        let mut lookup = Lookup::new(LookupId(0), key, self.core.me);
-        lookup.set_confirm(self.core.settings.proximity()); // for the round trip
-        self.advance(&mut lookup, Next::OwnTable);
-        self.put_own(lookup);
+        let proximity = self.core.settings.proximity();
+        if let Some(lookup) = self.begin_own(key, self.core.me) {
+            lookup.set_confirm(proximity); // for the round trip
+        }
+        self.visit_own(|node, lookup| node.advance(lookup, Next::OwnTable));
     }
 
     /// Returns a random one of the 2^`bits` identifiers from `start` on.
@@ -132,12 +131,12 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.check_as(peer, OwnLookup::Check);
     }
 
-    #[inline(never)] // the caller's stack is deep
     pub(super) fn check_as(&mut self, peer: Peer<I, A>, purpose: OwnLookup) {
         self.core.own_lookup = purpose;
-        let mut lookup = Lookup::check(peer);
-        lookup.ask(peer, self.core.now, &self.core.settings, &mut self.core.rng);
-        self.put_own(lookup);
+        if let Some(lookup) = self.begin_own(peer.id, peer) {
+            lookup.check_origin();
+        }
+        self.ask_origin(self.core.settings.tries);
     }
 
     /// A peer that was checked lives, or not; a dead one has been forgotten.

@@ -7,9 +7,9 @@ use super::pending::Flag;
 use super::state::{Input, State};
 use crate::contacts::{self, Kind};
 use crate::error::StartError;
-use crate::event::{JoinFailure, LookupFailure, LookupId};
+use crate::event::{JoinFailure, LookupFailure};
 use crate::id::Identifier;
-use crate::lookup::{Ended, Lookup, Outcome};
+use crate::lookup::{Ended, Outcome};
 use crate::lookup_slot::LookupSlot;
 use crate::peer::Peer;
 use crate::time::Time;
@@ -104,10 +104,10 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             return self.join_elsewhere(contact);
         }
         self.remember(contact, Kind::Seed);
-        let mut lookup = Lookup::new(LookupId(0), key, contact);
-        lookup.start_at_contact();
-        lookup.ask(contact, self.core.now, &self.core.settings, &mut self.core.rng);
-        self.put_own(lookup);
+        if let Some(lookup) = self.begin_own(key, contact) {
+            lookup.start_at_contact();
+        }
+        self.ask_origin(self.core.settings.tries);
     }
 
     /// The contact has the identifier of this node, or says so: goes on by another one.
@@ -153,14 +153,13 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
     }
 
-    #[inline(never)] // the caller's stack is deep
     fn look_around(&mut self, start: Peer<I, A>, namer: Peer<I, A>) {
         self.core.own_lookup = OwnLookup::SecondWay;
-        let mut lookup = Lookup::new(LookupId(0), self.core.me.id, start);
-        lookup.start_at_contact();
-        lookup.shun(namer.id);
-        lookup.ask(start, self.core.now, &self.core.settings, &mut self.core.rng);
-        self.put_own(lookup);
+        if let Some(lookup) = self.begin_own(self.core.me.id, start) {
+            lookup.start_at_contact();
+            lookup.shun(namer.id);
+        }
+        self.ask_origin(self.core.settings.tries);
     }
 
     /// Asks a node that is said to have the identifier of this one for a sign of life.
@@ -175,6 +174,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// Join (Zave 2017): copies the whole list of the predecessor, and is a member at once.
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
     pub(super) fn copy(&mut self, list: &[Peer<I, A>]) {
         let Some(before) = self.core.saved.take() else { return };
         let list = match list {
@@ -210,6 +210,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
 
     /// Others lie between the node that was found and the place of this one: they have joined meanwhile, or the lookup went around
     /// one that has another address now. The last of them is asked for its list.
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
     fn copy_from_nearer(&mut self, before: Peer<I, A>, list: &[Peer<I, A>]) {
         let me = self.core.me;
         let between = |peer: &&Peer<I, A>| peer.id.between(before.id, me.id);

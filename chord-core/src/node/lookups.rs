@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::data::{NEXT_STEP, NodeMut, OwnLookup};
 use super::state::State;
+use crate::config::Settings;
 use crate::contacts::{self, Kind};
 use crate::error::Full;
 use crate::event::{LookupFailure, LookupId};
@@ -29,7 +30,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.core.advance_clock(now);
         self.core.last_lookup = self.core.last_lookup.checked_add(1).unwrap_or(1); // 0 is the node's own
         let id = LookupId(self.core.last_lookup);
-        slot.put(Lookup::new(id, key, self.core.me));
+        slot.put(id, key, self.core.me);
         let Some(lookup) = slot.lookup_mut() else { return Err(Full { capacity }) }; // it is there
         lookup.set_until(self.core.now.after_if_ever(within));
         lookup.set_confirm(self.core.settings.confirm());
@@ -52,12 +53,22 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         *slot = LookupSlot::EMPTY;
     }
 
-    /// Begins a lookup of the node itself.
-    pub(super) fn put_own(&mut self, lookup: Lookup<I, A>) {
+    /// Begins a lookup of the node itself, and returns it. It is large: it is set up where it is kept.
+    pub(super) fn begin_own(&mut self, key: I, origin: Peer<I, A>) -> Option<&mut Lookup<I, A>> {
         if let Some(peer) = self.own.take_failed() {
             self.core.pending_events.push_failed(peer);
         }
-        self.own.put(lookup);
+        self.own.put(LookupId(0), key, origin);
+        self.own.lookup_mut()
+    }
+
+    /// Asks the node where the own lookup starts, at most `tries` times.
+    pub(super) fn ask_origin(&mut self, tries: u8) {
+        let tries = self.core.settings.tries.min(tries);
+        let settings = Settings { tries, ..self.core.settings };
+        if let Some(lookup) = self.own.lookup_mut() {
+            lookup.ask(lookup.origin(), self.core.now, &settings, &mut self.core.rng);
+        }
     }
 
     /// Does what the end of the own lookup was awaited for: at the end of a call, when the stack is free.
@@ -93,6 +104,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// Another node says where a key leads.
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
     pub(super) fn handle_route(
         &mut self,
         slots: &mut [LookupSlot<I, A>],
@@ -115,6 +127,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// Another node says that it has nothing to show now, without its identifier.
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
     pub(super) fn handle_busy(&mut self, slots: &mut [LookupSlot<I, A>], from: A, token: u32) {
         if self.awaits(from, token) && !self.pings() {
             self.postpone();
@@ -143,6 +156,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// Another node says that it is no member.
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
     pub(super) fn handle_absent(&mut self, slots: &mut [LookupSlot<I, A>], from: A, token: u32) {
         if self.awaits(from, token) {
             self.handle_dead();
@@ -197,7 +211,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         slots: &mut [LookupSlot<I, A>],
         visit: &mut dyn FnMut(&mut Self, &mut Lookup<I, A>),
     ) {
-        self.visit_own(visit);
+        self.visit_own(&mut *visit);
         for lookup in slots.iter_mut().filter_map(LookupSlot::lookup_mut) {
             visit(self, lookup);
             let next = lookup.settle();
@@ -205,13 +219,13 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
     }
 
-    /// Shows the own lookup to `visit`. It is on the stack meanwhile.
-    #[inline(never)]
-    fn visit_own(&mut self, visit: &mut dyn FnMut(&mut Self, &mut Lookup<I, A>)) {
-        if let Some(mut lookup) = self.own.take() {
-            visit(self, &mut lookup);
-            self.own.put(lookup);
+    /// Shows the own lookup to `visit`. Meanwhile the node has no slot for it.
+    pub(super) fn visit_own(&mut self, visit: impl FnOnce(&mut Self, &mut Lookup<I, A>)) {
+        let Some(slot) = self.own.0.take() else { return };
+        if let Some(lookup) = slot.lookup_mut() {
+            visit(self, lookup);
         }
+        self.own.0 = Some(slot);
     }
 
     /// Goes around a dead node.
@@ -254,6 +268,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// The way leads to the address of this node: it is the owner, or the name is one of a former life.
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
     fn meet_oneself(&mut self, lookup: &mut Lookup<I, A>, peer: Peer<I, A>) -> Next<I, A> {
         if peer == self.core.me && lookup.is_confirming() {
             let before = self.owner_or_before(lookup.key(), |peer| lookup.is_usable(peer));
@@ -268,6 +283,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// Goes where the own table leads; a node knows best which keys are its own.
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
     fn follow_own_table(&mut self, lookup: &mut Lookup<I, A>) -> Next<I, A> {
         let verified = self.core.unverified.successor() == 0;
         let known =

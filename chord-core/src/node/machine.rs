@@ -19,6 +19,48 @@ use crate::wire::Address;
 /// How often a peer is pinged that nobody but itself has named: each costs its alleged address a datagram.
 const TRIES_FOR_STRANGERS: u8 = 2;
 
+/// What is left to do for a message, without its lists.
+enum Received<I, A> {
+    /// A question that this node has asked itself.
+    OwnQuestion {
+        token: u32,
+    },
+    /// The state of another node than the one asked, which is dead.
+    OtherState,
+    Pong {
+        token: u32,
+        id: I,
+    },
+    Busy {
+        token: u32,
+    },
+    Absent {
+        token: u32,
+    },
+    Notify {
+        id: I,
+    },
+    Route {
+        token: u32,
+        id: I,
+        route: Route<I, A>,
+    },
+    Nudge {
+        id: I,
+    },
+    Leave {
+        id: I,
+    },
+    Found {
+        token: u32,
+        id: I,
+        peer: Peer<I, A>,
+        hops: u8,
+    },
+    /// Nothing: the node has read the state, answered, or passed the message on.
+    Done,
+}
+
 impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     pub(super) fn handle_datagram(
         &mut self,
@@ -27,21 +69,23 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         from: A,
         bytes: &[u8],
     ) -> Result<(), DatagramError> {
-        self.decode_and_handle(slots, now, from, bytes)?;
+        let received = self.decode_and_handle(slots, now, from, bytes)?;
+        self.handle_received(slots, from, &received);
         self.finish_inner();
         self.fail_lookups(slots);
         Ok(())
     }
 
-    /// A message is large: it is borrowed where it was read, and each step has its own stack.
-    #[inline(never)]
+    /// A message is large: it is borrowed where it was read, and each step has its own stack. What leads to the
+    /// deepest calls is returned.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn decode_and_handle(
         &mut self,
         slots: &mut [LookupSlot<I, A>],
         now: Duration,
         from: A,
         bytes: &[u8],
-    ) -> Result<(), DatagramError> {
+    ) -> Result<Received<I, A>, DatagramError> {
         match &Message::decode(bytes) {
             Ok((message, [])) => self.handle_decoded(slots, now, from, message),
             Ok((_, rest)) => Err(DecodeError::Trailing(rest.len()).into()),
@@ -55,51 +99,52 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         now: Duration,
         from: A,
         message: &Message<I, A>,
-    ) -> Result<(), DatagramError> {
+    ) -> Result<Received<I, A>, DatagramError> {
         let own = message.question_token().filter(|token| self.is_own_question(slots, *token));
         #[cfg(test)]
         let own = own.filter(|_| !self.mutate_recognition());
         if let Some(token) = own {
             self.core.advance_clock(now);
-            self.handle_own_question(slots, token);
-            return Ok(());
+            return Ok(Received::OwnQuestion { token });
         }
         self.take_question(from, message)?;
         self.relay(slots, from, message)?;
         self.core.advance_clock(now); // only now: an error leaves the node unchanged
-        self.handle_message(slots, from, message);
-        Ok(())
+        if let Message::State { token, id, predecessor, successors } = message
+            && self.awaits(from, *token)
+            && !self.pings()
+        {
+            if !self.take_answered(*id) {
+                return Ok(Received::OtherState);
+            }
+            self.handle_state(*predecessor, successors);
+        }
+        Ok(Received::of(message))
     }
 
-    #[inline(never)] // see `handle_datagram`
-    fn handle_message(&mut self, slots: &mut [LookupSlot<I, A>], from: A, message: &Message<I, A>) {
-        match *message {
-            Message::Pong { token, id } => self.handle_pong(from, token, id),
-            Message::State { token, id, predecessor, ref successors } => {
-                if self.take_answered(from, token, id) {
-                    self.handle_state(predecessor, successors);
-                }
+    #[cfg_attr(target_os = "none", inline(never))] // see `decode_and_handle`
+    fn handle_received(
+        &mut self,
+        slots: &mut [LookupSlot<I, A>],
+        from: A,
+        received: &Received<I, A>,
+    ) {
+        match *received {
+            Received::OwnQuestion { token } => self.handle_own_question(slots, token),
+            Received::OtherState => self.handle_dead(),
+            Received::Pong { token, id } => self.handle_pong(from, token, id),
+            Received::Busy { token } => self.handle_busy(slots, from, token),
+            Received::Absent { token } => self.handle_absent(slots, from, token),
+            Received::Notify { id } => self.handle_notify(Peer { id, address: from }),
+            Received::Route { token, id, route } => {
+                self.handle_route(slots, from, token, id, route);
             }
-            Message::Busy { token } => self.handle_busy(slots, from, token),
-            Message::Absent { token } => self.handle_absent(slots, from, token),
-            Message::Notify { id } => self.handle_notify(Peer { id, address: from }),
-            Message::Closer { token, id, peer } => {
-                self.handle_route(slots, from, token, id, Route::Ask(peer));
-            }
-            Message::Owner { token, id, peer } => {
-                self.handle_route(slots, from, token, id, Route::Owner(peer));
-            }
-            Message::Nudge { id } => self.handle_nudge(Peer { id, address: from }),
-            Message::Leave { id } => self.handle_leave(Peer { id, address: from }),
-            Message::Found { token, id, peer, hops, ref back } if back.is_empty() => {
+            Received::Nudge { id } => self.handle_nudge(Peer { id, address: from }),
+            Received::Leave { id } => self.handle_leave(Peer { id, address: from }),
+            Received::Found { token, id, peer, hops } => {
                 self.handle_found(slots, token, id, peer, hops);
             }
-            // All there is to do was to answer, or to pass it on.
-            Message::Ping { .. }
-            | Message::Query { .. }
-            | Message::Find { .. }
-            | Message::Route { .. }
-            | Message::Found { .. } => {}
+            Received::Done => {}
         }
     }
 
@@ -253,18 +298,13 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
     }
 
-    /// Ends the question if it was a query and node `id` has answered it. Another identifier at the
-    /// same address means that the node asked is dead.
-    fn take_answered(&mut self, from: A, token: u32, id: I) -> bool {
-        if !self.awaits(from, token) || self.pings() {
-            return false;
-        }
+    /// Ends the query that node `id` has answered. Returns `false` if another identifier was asked at the
+    /// same address.
+    fn take_answered(&mut self, id: I) -> bool {
         let right = self.asked().is_some_and(|peer| peer.id == id);
         if right {
             self.core.question = None;
             self.core.busy = 0;
-        } else {
-            self.handle_dead();
         }
         right
     }
@@ -296,5 +336,33 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     /// Returns the point in time about `span` from now.
     pub(super) fn after(&mut self, span: Span) -> Time {
         self.core.now.after_nanos(span.jittered(&mut self.core.rng))
+    }
+}
+
+impl<I: Identifier, A: Address> Received<I, A> {
+    fn of(message: &Message<I, A>) -> Self {
+        match *message {
+            Message::Pong { token, id } => Self::Pong { token, id },
+            Message::Busy { token } => Self::Busy { token },
+            Message::Absent { token } => Self::Absent { token },
+            Message::Notify { id } => Self::Notify { id },
+            Message::Closer { token, id, peer } => {
+                Self::Route { token, id, route: Route::Ask(peer) }
+            }
+            Message::Owner { token, id, peer } => {
+                Self::Route { token, id, route: Route::Owner(peer) }
+            }
+            Message::Nudge { id } => Self::Nudge { id },
+            Message::Leave { id } => Self::Leave { id },
+            Message::Found { token, id, peer, hops, ref back } if back.is_empty() => {
+                Self::Found { token, id, peer, hops }
+            }
+            Message::Ping { .. }
+            | Message::State { .. }
+            | Message::Query { .. }
+            | Message::Find { .. }
+            | Message::Route { .. }
+            | Message::Found { .. } => Self::Done,
+        }
     }
 }

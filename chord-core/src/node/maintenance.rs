@@ -60,33 +60,43 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             (State::Joining, _) => self.copy(list),
             (State::Stabilizing, _) => self.stabilize_from_predecessor(Some(list)),
             (State::Idle, Some(successor)) => {
-                // StabilizeFromSuccessor, alive
-                self.core.successor_answered = true;
-                self.core.known_to_successor = predecessor == self.core.me;
-                if self.core.known_to_successor {
-                    self.count_verified();
-                }
-                if self.table.successors.replace(self.core.me.address, successor, list) {
-                    self.set_changed();
-                }
-                self.handle_twin(predecessor);
-                let elsewhere = predecessor.address != self.core.me.address;
-                #[cfg(test)]
-                let elsewhere = elsewhere || self.mutate_recognition();
-                if elsewhere && predecessor.id.between(self.core.me.id, successor.id) {
-                    #[cfg(test)]
-                    if self.mutate_adoption(predecessor) {
-                        return;
-                    }
-                    self.core.state = self.core.state.after(Input::Closer);
-                    self.core.saved = Some(predecessor);
-                    self.ask(); // not adopted before it has answered
-                } else {
-                    self.core.notify = true;
-                    self.settle();
-                }
+                self.stabilize_from_successor(successor, predecessor, list);
             }
             _ => {}
+        }
+    }
+
+    /// `StabilizeFromSuccessor`: the successor lives.
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
+    fn stabilize_from_successor(
+        &mut self,
+        successor: Peer<I, A>,
+        predecessor: Peer<I, A>,
+        list: &[Peer<I, A>],
+    ) {
+        self.core.successor_answered = true;
+        self.core.known_to_successor = predecessor == self.core.me;
+        if self.core.known_to_successor {
+            self.count_verified();
+        }
+        if self.table.successors.replace(self.core.me.address, successor, list) {
+            self.set_changed();
+        }
+        self.handle_twin(predecessor);
+        let elsewhere = predecessor.address != self.core.me.address;
+        #[cfg(test)]
+        let elsewhere = elsewhere || self.mutate_recognition();
+        if elsewhere && predecessor.id.between(self.core.me.id, successor.id) {
+            #[cfg(test)]
+            if self.mutate_adoption(predecessor) {
+                return;
+            }
+            self.core.state = self.core.state.after(Input::Closer);
+            self.core.saved = Some(predecessor);
+            self.ask(); // not adopted before it has answered
+        } else {
+            self.core.notify = true;
+            self.settle();
         }
     }
 
@@ -152,6 +162,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     }
 
     /// `StabilizeFromPredecessor`: the better successor has answered with its list, or is dead.
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
     fn stabilize_from_predecessor(&mut self, list: Option<&[Peer<I, A>]>) {
         self.core.state = self.core.state.after(Input::Settled);
         if let (Some(candidate), Some(list)) = (self.core.saved.take(), list) {
@@ -195,9 +206,12 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     /// Returns the nearest node to go on with when the whole list is dead: a finger, or a backup that has answered.
     pub(super) fn fallback(&self) -> Option<Peer<I, A>> {
         let me = self.core.me;
+        let finger = self.table.fingers.iter().next();
         let backup = contacts::nearest_backup(self.contacts, me);
-        let nearest = self.table.fingers.iter().next().into_iter().chain(backup);
-        nearest.min_by_key(|peer| me.id.distance(peer.id))
+        let distance = |peer: Peer<I, A>| me.id.distance(peer.id);
+        let nearer =
+            |backup: &Peer<I, A>| finger.is_none_or(|finger| distance(*backup) < distance(finger));
+        backup.filter(nearer).or(finger)
     }
 
     /// A node says that it is the predecessor (Zave: Notified).

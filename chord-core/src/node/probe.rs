@@ -10,12 +10,11 @@ use core::time::Duration;
 use super::data::{NEXT_STEP, NodeMut, OwnLookup};
 use super::pending::Flag;
 use super::state::{Input, State};
-use crate::config::Settings;
 use crate::contacts::{self, Kind};
 use crate::error::Full;
-use crate::event::{JoinFailure, LookupId};
+use crate::event::JoinFailure;
 use crate::id::Identifier;
-use crate::lookup::{Ended, Lookup, Outcome};
+use crate::lookup::{Ended, Outcome};
 use crate::peer::Peer;
 use crate::time::Time;
 use crate::wire::Address;
@@ -108,12 +107,11 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         let key = self.probe_key();
         let at_home = key == self.core.me.id;
         self.core.own_lookup = if at_home { OwnLookup::Probe } else { OwnLookup::Gap };
-        let mut lookup = Lookup::new(LookupId(0), key, contact);
-        lookup.set_confirm(true);
-        lookup.start_at_contact();
-        let settings = self.with_tries(PROBE_TRIES);
-        lookup.ask(contact, self.core.now, &settings, &mut self.core.rng);
-        self.put_own(lookup);
+        if let Some(lookup) = self.begin_own(key, contact) {
+            lookup.set_confirm(true);
+            lookup.start_at_contact();
+        }
+        self.ask_origin(PROBE_TRIES);
     }
 
     /// Returns the key to look up: the own identifier. A node that has lost all its successors knows no way to nodes between itself and
@@ -259,22 +257,21 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     #[inline(never)] // the caller's stack is deep
     fn look_for_twin(&mut self, twin: Peer<I, A>) {
         self.core.own_lookup = OwnLookup::Twin;
-        let settings = self.with_tries(PROBE_TRIES);
         let witness = self.witness(twin);
-        let mut lookup = match witness {
-            Some(witness) => Lookup::new(LookupId(0), self.core.me.id, witness),
-            None => Lookup::check(twin),
-        };
-        if witness.is_some() {
-            lookup.set_confirm(true);
-            lookup.start_at_contact();
+        if let Some(lookup) = self.begin_own(self.core.me.id, witness.unwrap_or(twin)) {
+            if witness.is_some() {
+                lookup.set_confirm(true);
+                lookup.start_at_contact();
+            } else {
+                lookup.check_origin();
+            }
         }
-        lookup.ask(witness.unwrap_or(twin), self.core.now, &settings, &mut self.core.rng);
-        self.put_own(lookup);
+        self.ask_origin(PROBE_TRIES);
     }
 
     /// Returns a node that can say who has the identifier of this node: neither the successor nor the `twin`, as both may lie.
     /// `None` if no other one is known. Each call may return another one, as some may be dead.
+    #[cfg_attr(target_os = "none", inline(never))] // the caller's stack is deep
     fn witness(&mut self, twin: Peer<I, A>) -> Option<Peer<I, A>> {
         let me = self.core.me;
         let successor = self.table.successors.first().unwrap_or(me);
@@ -307,11 +304,6 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         {
             self.give_way();
         }
-    }
-
-    /// Returns the settings with at most this many tries.
-    fn with_tries(&self, tries: u8) -> Settings {
-        Settings { tries: self.core.settings.tries.min(tries), ..self.core.settings }
     }
 
     /// Another node has this identifier, and the ring knows that one: this one is outside from now on.

@@ -41,17 +41,16 @@ impl Core<'_> {
             return false;
         }
         let now = self.state.now;
-        let Some(mut query) = Pending::new(now, config, guid, from, payload) else { return false };
         let Some(slot) = self.query_slot(from) else { return false };
-        if asking {
+        let Some(slot) = self.queries.get_mut(slot) else { return false };
+        let Some(query) = Pending::new(now, config, guid, from, payload) else { return false };
+        slot.0 = Place::Taken(query);
+        if asking && let Some(query) = slot.0.as_mut() {
             let ttl = PROBE_TTL.min(query.most_ttl(config));
             let slots = u64::try_from(self.conns.len()).unwrap_or(u64::MAX);
             let first = usize::try_from(self.state.rng.below(slots)).unwrap_or(0);
             query.plan = Some(Plan { first, walked: 0, due: PROBES, ttl, asked: 0, reached: 0 });
             query.wake = wait(now, config, ttl);
-        }
-        if let Some(slot) = self.queries.get_mut(slot) {
-            slot.0 = Place::Taken(query);
         }
         true
     }

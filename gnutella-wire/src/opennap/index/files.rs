@@ -2,7 +2,7 @@
 
 use super::entries::{NONE, slot, slot_mut};
 use super::key::{self, WordKeys};
-use super::slots::{Bytes, FileId, FileSlot, Name, Reply, Row, User};
+use super::slots::{FileId, FileSlot, Name, Reply, Row, User};
 use super::state::{Core, find};
 use crate::opennap::values::{File, Folder};
 use crate::text::Text;
@@ -14,22 +14,26 @@ pub(super) fn row(files: &[FileSlot], id: FileId) -> Option<&Row> {
 
 impl Core<'_> {
     /// Shares a file; returns what is wrong with it.
+    #[cfg_attr(target_os = "none", inline(never))] // not on the stack of the other messages
     pub(super) fn share(&mut self, at: u32, file: &File<'_>) -> Option<Reply> {
-        let Some(name) = Bytes::new(file.name) else {
+        let mut name = Name::EMPTY;
+        if name.append(file.name).is_none() {
             return Some(Reply::Notice("the name of the file is too long"));
-        };
-        self.share_named(at, name, file)
+        }
+        self.share_named(at, &name, file)
     }
 
     /// Shares the files of a folder; returns what is wrong with the first that cannot be shared.
+    #[cfg_attr(target_os = "none", inline(never))] // not on the stack of the other messages
     pub(super) fn share_folder(&mut self, at: u32, folder: &Folder<'_>) -> Option<Reply> {
         let mut wrong = None;
         for file in folder.files() {
+            let mut name = Name::EMPTY;
             let reply = match file {
-                Ok(file) => match path(folder.path, file.name) {
-                    Some(name) => self.share_named(at, name, &file),
-                    None => Some(Reply::Notice("the name of the file is too long")),
-                },
+                Ok(file) if append_path(&mut name, folder.path, file.name).is_some() => {
+                    self.share_named(at, &name, &file)
+                }
+                Ok(_) => Some(Reply::Notice("the name of the file is too long")),
                 Err(_) => Some(Reply::Notice("malformed fields")),
             };
             wrong = wrong.or(reply);
@@ -37,7 +41,7 @@ impl Core<'_> {
         wrong
     }
 
-    fn share_named(&mut self, at: u32, name: Name, file: &File<'_>) -> Option<Reply> {
+    fn share_named(&mut self, at: u32, name: &Name, file: &File<'_>) -> Option<Reply> {
         let key = key::of_file(self.state.config.seed, at, name.text());
         let words = WordKeys::of(self.state.config.seed, name.text());
         if let Some(old) = self.file_keyed(key, at, name.text()) {
@@ -67,26 +71,29 @@ impl Core<'_> {
         for word in words.as_slice() {
             first = self.table().insert(*word, file_at, first).unwrap_or(first);
         }
-        self.insert(at, file_at, Row::new(at, name, file), first);
+        self.insert(at, file_at, name, file, first);
         None
     }
 
-    /// Stores the row of a file, whose entries begin at `first`.
-    fn insert(&mut self, at: u32, file_at: u32, mut row: Row, first: u32) {
+    /// Stores the row of a file of the user at `at`. Its entries begin at `first`.
+    #[cfg_attr(target_os = "none", inline(never))] // only here a row is on the stack
+    fn insert(&mut self, at: u32, file_at: u32, name: &Name, file: &File<'_>, first: u32) {
         self.state.stamp = self.state.stamp.wrapping_add(1);
         self.state.files = self.state.files.saturating_add(1);
-        self.state.bytes = self.state.bytes.saturating_add(row.size().into());
-        row.stamp = self.state.stamp;
-        row.first_entry = first;
+        self.state.bytes = self.state.bytes.saturating_add(file.size.into());
+        let mut next = NONE;
         if let Some(user) = self.user(at) {
-            row.next = core::mem::replace(&mut user.first_file, file_at);
+            next = core::mem::replace(&mut user.first_file, file_at);
             user.files = user.files.saturating_add(1);
         }
-        if let Some(next) = slot_mut(self.files, row.next).and_then(|slot| slot.row.as_mut()) {
+        if let Some(next) = slot_mut(self.files, next).and_then(|slot| slot.row.as_mut()) {
             next.prev = file_at;
         }
         if let Some(slot) = slot_mut(self.files, file_at) {
-            slot.row = Some(row);
+            let row = slot.row.insert(Row::new(at, *name, file));
+            row.stamp = self.state.stamp;
+            row.first_entry = first;
+            row.next = next;
         }
     }
 
@@ -95,11 +102,9 @@ impl Core<'_> {
         let Some(row) = slot_mut(self.files, file_at).and_then(|slot| slot.row.as_mut()) else {
             return;
         };
-        let new = Row::new(row.owner, row.name, file);
         self.state.bytes = self.state.bytes.saturating_sub(row.size().into());
-        self.state.bytes = self.state.bytes.saturating_add(new.size().into());
-        row.md5 = new.md5;
-        row.numbers = new.numbers;
+        row.describe(file);
+        self.state.bytes = self.state.bytes.saturating_add(row.size().into());
     }
 
     /// Stops sharing a file; returns what is wrong.
@@ -158,12 +163,11 @@ impl Core<'_> {
     }
 }
 
-/// Joins a folder and a name; a separator that is missing is added, as servers do.
-fn path(folder: Text<'_>, name: Text<'_>) -> Option<Name> {
-    let mut path = Bytes::new(folder)?;
+/// Appends a folder and a name; a separator that is missing is added, as servers do.
+fn append_path(path: &mut Name, folder: Text<'_>, name: Text<'_>) -> Option<()> {
+    path.append(folder)?;
     if !matches!(folder.as_bytes().last(), None | Some(b'\\' | b'/')) {
         path.append(Text::new(b"\\")?)?;
     }
-    path.append(name)?;
-    Some(path)
+    path.append(name)
 }

@@ -25,6 +25,7 @@ pub(super) enum Slice {
 
 impl Core<'_> {
     /// Begins a search: the word that the fewest files have leads it.
+    #[cfg_attr(target_os = "none", inline(never))] // not on the stack of the other messages
     pub(super) fn search(&mut self, at: u32, search: &search::Search<'_>) -> Option<Reply> {
         let mut words = Words::new(search.artist.unwrap_or_default());
         if let (Some(words), Some(title)) = (&mut words, search.title) {
@@ -47,6 +48,7 @@ impl Core<'_> {
     }
 
     /// Begins a list of the files of a user.
+    #[cfg_attr(target_os = "none", inline(never))] // not on the stack of the other messages
     pub(super) fn browse(&mut self, at: u32, nick: Text<'_>) -> Option<Reply> {
         let Some(kept) = Bytes::new(nick) else { return Some(Reply::Notice("no such user")) };
         let Some(owner) = self.named(nick) else { return Some(Reply::BrowseEnd(kept)) };
@@ -58,6 +60,7 @@ impl Core<'_> {
     }
 
     /// Handles 205: the words wait at their sender until they are sent on.
+    #[cfg_attr(target_os = "none", inline(never))] // not on the stack of the other messages
     pub(super) fn send_private(
         &mut self,
         at: u32,

@@ -66,6 +66,7 @@ impl Core<'_> {
         if self.named(nick).is_some() { Err(Reply::NickTaken) } else { Ok(kept) }
     }
 
+    #[cfg_attr(target_os = "none", inline(never))] // not on the stack of the other messages
     fn login(&mut self, at: u32, login: &Login<'_>) -> Option<Reply> {
         let nick = match self.check(login.nick) {
             Ok(nick) => nick,
@@ -130,6 +131,7 @@ impl Core<'_> {
         }
     }
 
+    #[cfg_attr(target_os = "none", inline(never))] // not on the stack of the other messages
     fn watch(&mut self, at: u32, nick: Text<'_>) -> Option<Reply> {
         let Some(kept) = Bytes::new(nick) else { return Some(Reply::Notice("no such user")) };
         let hash = key::of_nick(self.state.config.seed, KeyKind::Hotlist, nick);
@@ -147,6 +149,7 @@ impl Core<'_> {
         Some(Reply::HotlistAck(kept)) // and then whether it is there
     }
 
+    #[cfg_attr(target_os = "none", inline(never))] // not on the stack of the other messages
     fn unwatch(&mut self, at: u32, nick: Text<'_>) -> Option<Reply> {
         let hotlist = &mut self.user(at)?.hotlist;
         let is = |kept: &&mut Option<Watched>| kept.is_some_and(|kept| is_same(&kept.nick, nick));

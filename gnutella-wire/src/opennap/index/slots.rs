@@ -288,12 +288,21 @@ impl Replies {
 }
 
 impl Row {
-    /// Returns a row for a file. An MD5 that is too long counts as unknown.
+    /// Returns a row for a file.
     pub(super) fn new(owner: u32, name: Name, file: &File<'_>) -> Self {
-        let numbers = [file.size, file.bitrate, file.frequency, file.seconds];
+        let md5 = Bytes::EMPTY;
+        let numbers = [0; 4];
+        let mut row =
+            Self { owner, stamp: 0, first_entry: NONE, prev: NONE, next: NONE, name, md5, numbers };
+        row.describe(file);
+        row
+    }
+
+    /// Sets what is announced of the file besides its name. An MD5 that is too long counts as unknown.
+    pub(super) fn describe(&mut self, file: &File<'_>) {
+        self.numbers = [file.size, file.bitrate, file.frequency, file.seconds];
         let unknown = Text::new(UNKNOWN_MD5).unwrap_or_default();
-        let md5 = Bytes::new(file.md5).or_else(|| Bytes::new(unknown)).unwrap_or(Bytes::EMPTY);
-        Self { owner, stamp: 0, first_entry: NONE, prev: NONE, next: NONE, name, md5, numbers }
+        self.md5 = Bytes::new(file.md5).or_else(|| Bytes::new(unknown)).unwrap_or(Bytes::EMPTY);
     }
 
     pub(super) const fn id(&self, file: u32) -> FileId {
