@@ -96,3 +96,15 @@ fn a_far_bucket_holds_eight_good_nodes() {
     }
     assert_eq!((table.len(), table.buckets()), (8, 2));
 }
+
+/// A table of at most eight nodes is one bucket, whatever our id is.
+#[test]
+fn a_new_id_splits_no_bucket_of_few_nodes() {
+    let mut node = node(limits());
+    for n in 1..=3 {
+        node.add(Duration::ZERO, honest(n)).unwrap();
+        exchange(&mut node, Duration::ZERO, |_| Some(id(n)));
+    }
+    node.set_id(NodeId([0xAA; 20]));
+    assert_eq!((node.table().len(), node.table().buckets()), (3, 1));
+}
