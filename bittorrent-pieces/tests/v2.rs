@@ -358,16 +358,18 @@ fn hash_messages_are_read_and_written_back() {
 fn hashers_are_equal_if_their_bytes_are() {
     let hasher = |parts: &[&[u8]]| {
         let mut hasher = MerkleHasher::new();
-        parts.iter().for_each(|part| hasher.update(part));
+        for part in parts {
+            hasher.update(part);
+        }
         hasher
     };
-    let bytes = [7; 40_000];
+    let bytes = vec![7; 40_000];
     let (head, rest) = bytes.split_at(20_001);
     let whole = hasher(&[&bytes]);
     assert_eq!(whole, hasher(&[head, rest]));
     assert_ne!(whole, hasher(&[&bytes[1..]]), "another length");
     for changed in [0, 39_999] {
-        let mut other = bytes;
+        let mut other = bytes.clone();
         other[changed] = 8;
         assert_ne!(whole, hasher(&[&other]), "byte {changed} differs");
     }
