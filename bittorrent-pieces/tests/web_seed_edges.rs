@@ -93,7 +93,8 @@ fn head(status: u16) -> ResponseHead<'static> {
 
 #[test]
 fn a_configuration_with_a_zero_is_refused() {
-    let changes: [(&str, fn(&mut WebSeedConfig)); 4] = [
+    type Change = fn(&mut WebSeedConfig);
+    let changes: [(&str, Change); 4] = [
         ("max_range", |config| config.max_range = 0),
         ("timeout", |config| config.timeout = ZERO),
         ("retry", |config| config.retry = ZERO),
