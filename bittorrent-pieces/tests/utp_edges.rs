@@ -84,7 +84,7 @@ fn a_length_that_the_socket_refuses_is_not_tried_again() {
     let (conn, _) = accept(&mut end, 1, 50);
     // Acknowledges all packets; returns the length of the longest.
     let round = |end: &mut UtpEndpoint<UtpVec>| {
-        end.write(conn, &[7; 40_000]).unwrap();
+        end.write(conn, &vec![7; 40_000]).unwrap();
         let sent = transmits(end);
         let (_, last) = sent.last().expect("there is always something to send");
         let ack = Packet::decode(last).unwrap().seq;
