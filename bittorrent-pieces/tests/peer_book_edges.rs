@@ -131,3 +131,15 @@ fn known_addresses_have_priorities_once_our_own_is_known() {
     let hits = firsts.filter(|addr| peer_priority(ours, *addr) == best).count();
     assert!(hits >= 90, "half of the draws go by priority: {hits} of 200");
 }
+
+/// The first port that a peer names is the one at which it listens; 0 is none.
+#[test]
+fn a_peer_listens_on_the_first_port_that_it_names() {
+    let mut book = book_of(1, 100);
+    book.handle_accepted(ZERO, ConnId(1), host(1)).unwrap();
+    for port in [0, 7_000, 8_000] {
+        book.handle_listens(ZERO, ConnId(1), port);
+    }
+    let known: Vec<_> = book.addresses().map(|known| known.addr).collect();
+    assert_eq!(known, [SocketAddr::new(host(1).ip(), 7_000)]);
+}
