@@ -143,3 +143,18 @@ fn a_peer_listens_on_the_first_port_that_it_names() {
     let known: Vec<_> = book.addresses().map(|known| known.addr).collect();
     assert_eq!(known, [SocketAddr::new(host(1).ip(), 7_000)]);
 }
+
+/// A saved address that failed waits for its time after a restart too: 10 seconds, give or take a quarter.
+#[test]
+fn a_restored_address_that_failed_waits() {
+    let mut before = book_of(1, 100);
+    before.add(ZERO, host(1), PeerSource::Dht, false);
+    assert_eq!(dials(&mut before, ZERO), [host(1)]);
+    before.handle_dial_failed(ZERO, host(1));
+    let mut saved = vec![0; before.encoded_len()];
+    before.encode(&mut saved).unwrap();
+    let mut after = book_of(2, 100);
+    assert_eq!(after.restore(ZERO, &saved), Ok(1));
+    assert_eq!(dials(&mut after, 7 * SECOND), []);
+    assert_eq!(dials(&mut after, 13 * SECOND), [host(1)]);
+}
