@@ -248,3 +248,88 @@ fn slots_open_as_long_as_they_are_used() {
     assert_eq!(served(&[9_000, 6_000, 5_000]), 4);
     assert_eq!(served(&[90_000; 10]), 6, "there are no more");
 }
+
+/// BEP 3: an uninterested peer is unchoked if it uploads better than the worst that has a slot, or while a slot is free.
+#[test]
+fn an_uninterested_peer_is_measured_by_the_worst_of_full_slots() {
+    for seed in 0..20 {
+        let mut peers = peers(&[50, 40, 30, 20]);
+        peers[3].interested = false;
+        round(&mut Choker::new(3, seed), &mut peers);
+        assert_eq!(unchoked(&peers), [0, 1, 2], "all slots are taken by better peers");
+        round(&mut Choker::new(4, seed), &mut peers);
+        assert_eq!(unchoked(&peers), [0, 1, 2, 3], "a slot is free");
+        peers[3].rate = 0;
+        round(&mut Choker::new(4, seed), &mut peers);
+        assert_eq!(unchoked(&peers), [0, 1, 2], "it uploads nothing");
+    }
+}
+
+/// A rate counts for the order [`UnchokeOrder::Rate`] alone, and for nothing without slots.
+#[test]
+fn an_uninterested_peer_stays_choked_where_rates_do_not_count() {
+    for (policy, slots) in [(ChokerPolicy::SEED, 4), (ChokerPolicy::new(), 0)] {
+        let mut peers = peers(&[90, 10]);
+        peers[0].interested = false;
+        peers[1].interested = slots > 0;
+        let mut choker = Choker::with_policy(policy, slots, 1);
+        round(&mut choker, &mut peers);
+        assert!(!peers[0].unchoked, "{slots} slots");
+    }
+}
+
+/// A slot that was drawn lasts as long as the optimistic one: three rounds.
+#[test]
+fn snubbed_peers_keep_a_drawn_slot_for_three_rounds() {
+    let mut changes = 0;
+    for seed in 0..20 {
+        let mut peers = peers(&[5; 12]);
+        for peer in &mut peers {
+            peer.snubbed = true;
+        }
+        let mut choker = Choker::new(4, seed);
+        round(&mut choker, &mut peers);
+        let drawn = unchoked(&peers);
+        assert_eq!(drawn.len(), 4);
+        for _ in 0..2 {
+            round(&mut choker, &mut peers);
+            assert_eq!(unchoked(&peers), drawn);
+        }
+        round(&mut choker, &mut peers);
+        changes += usize::from(unchoked(&peers) != drawn);
+    }
+    assert!(changes >= 15, "then they are drawn again: {changes} of 20");
+}
+
+/// Peers that uploaded nothing take turns: none keeps its slot for having it.
+#[test]
+fn peers_without_a_rate_take_turns() {
+    let mut peers = peers(&[0; 7]);
+    let mut choker = Choker::new(2, 1);
+    let mut served = [0_u32; 7];
+    let mut before = None;
+    for _ in 0..42 {
+        round(&mut choker, &mut peers);
+        let lucky = choker.optimistic().unwrap().0;
+        let regular: Vec<_> = unchoked(&peers).into_iter().filter(|conn| *conn != lucky).collect();
+        let [conn] = regular[..] else { panic!("{regular:?}") };
+        assert_ne!(before, Some(conn));
+        before = Some(conn);
+        served[conn as usize] += 1;
+    }
+    assert!(served.iter().all(|rounds| (3..=9).contains(rounds)), "6 each: {served:?}");
+}
+
+#[test]
+fn a_new_policy_holds_from_the_next_round_on() {
+    let mut peers = peers(&[7; 6]);
+    let mut choker = Choker::new(4, 1);
+    round(&mut choker, &mut peers);
+    assert_eq!(unchoked(&peers).len(), 4);
+    let mut policy = ChokerPolicy::new();
+    policy.slots = Slots::ByRate { first: 1_000, step: 2_000 };
+    choker.set_policy(policy);
+    assert_eq!(unchoked(&peers).len(), 4);
+    round(&mut choker, &mut peers);
+    assert_eq!(unchoked(&peers).len(), 1, "nobody takes anything");
+}

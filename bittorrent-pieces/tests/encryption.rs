@@ -233,6 +233,29 @@ fn a_plain_answer_asks_for_a_plain_attempt() {
     assert!(!EncryptionPolicy::Require.attempts().contains(&Attempt::Plain));
 }
 
+/// A plain handshake is known by its first 20 bytes, `\x13BitTorrent protocol` (BEP 3), and by no fewer.
+#[test]
+fn a_plain_handshake_is_known_by_twenty_bytes() {
+    let plain = value("common", "b_handshake_plain");
+    let mut stream = acceptor(EncryptionPolicy::Prefer);
+    assert_eq!(stream.handle_bytes(&mut plain[..19].to_vec(), &find).unwrap().consumed, 0);
+    assert_eq!(stream.method(), None);
+    assert_eq!(receive(&mut stream, &plain[..20], 20).unwrap(), plain[..20]);
+    assert_eq!(stream.method(), Some(Method::Plaintext));
+}
+
+/// Payload is sent early until the message that carries it is written.
+#[test]
+fn early_payload_is_taken_until_it_is_sent() {
+    let mut stream = dialler(EncryptionPolicy::Allow);
+    transmit(&mut stream);
+    assert_eq!(stream.send_early(b"some"), 4);
+    stream.handle_bytes(&mut value("common", "message_2_b_to_a"), &find).unwrap();
+    assert_eq!(stream.send_early(b"more"), 4);
+    transmit(&mut stream);
+    assert_eq!(stream.send_early(b"late"), 0);
+}
+
 #[test]
 fn without_encryption_bytes_pass_unchanged_in_both_directions() {
     for mut stream in

@@ -5,11 +5,11 @@ use core::time::Duration;
 use bittorrent_pieces::fetch::{FetchEvent, FetchOutcome, FetchSlot, FetchSlots};
 use bittorrent_pieces::merkle::{MerkleHash, PieceLayer, layer_root};
 use bittorrent_pieces::wire::extended::{Extended, Metadata};
-use bittorrent_pieces::wire::hashes::HashMessage;
+use bittorrent_pieces::wire::hashes::{HashMessage, HashRange};
 use bittorrent_pieces::wire::{Handshake, Message, Reserved};
 use bittorrent_pieces::{
-    CloseReason, ConnId, FetchConfig, Geometry, InfoHash, InfoHashV2, MetadataFetch, PeerId,
-    PieceHasher, Received, Side,
+    Block, CloseReason, ConnId, ConnectError, FetchConfig, Geometry, InfoHash, InfoHashV2,
+    MetadataFetch, PeerId, PieceHasher, PieceIndex, Received, Side,
 };
 
 use sha2::{Digest as _, Sha256};
@@ -214,10 +214,18 @@ fn layers_alone_are_fetched_for_a_torrent_file_that_lacks_them() {
     assert_eq!((range.root, range.index, range.length), (root, 0, 4));
     let mut hashes = layer.to_vec();
     hashes.push([0; 32]);
-    let message = HashMessage::Hashes(range, &hashes);
-    let mut out = vec![0; message.encoded_len()];
-    message.encode(&mut out).unwrap();
-    fetch.handle_bytes(ZERO, A, &out).unwrap();
+    let other = HashRange { index: 4, ..range };
+    // Answers to what was not requested are ignored.
+    for message in [
+        HashMessage::Reject(other),
+        HashMessage::Hashes(other, &hashes),
+        HashMessage::Hashes(range, &hashes),
+    ] {
+        assert_eq!(fetch.poll_event(), None);
+        let mut out = vec![0; message.encoded_len()];
+        message.encode(&mut out).unwrap();
+        fetch.handle_bytes(ZERO, A, &out).unwrap();
+    }
     assert_eq!(fetch.poll_event(), Some(FetchEvent::LayerCompleted));
     assert_eq!(fetch.layer().unwrap().hashes(), layer);
 }
@@ -314,4 +322,86 @@ fn the_dictionary_of_a_hybrid_torrent_must_fit_both_hashes() {
     let closed = FetchEvent::Closed { conn: A, reason: CloseReason::Corrupt };
     assert_eq!(fetch.poll_event(), Some(closed));
     assert_eq!(fetch.metadata(), None);
+}
+
+fn message(message: &Message<'_>) -> Vec<u8> {
+    let mut out = vec![0; message.encoded_len()];
+    message.encode(&mut out).unwrap();
+    out
+}
+
+/// What a torrent must see later is kept; what concerns a fetch alone, or nobody, is not.
+#[test]
+fn messages_about_pieces_are_kept_for_the_torrent() {
+    let mut fetch = fetch(40_000);
+    join(&mut fetch, A, 40_000);
+    let block = Block { piece: PieceIndex(0), begin: 0, len: 16_384 };
+    for (sent, outcome) in [
+        (Message::Unchoke, Some(FetchOutcome::Keep)),
+        (Message::Have(PieceIndex(1)), Some(FetchOutcome::Keep)),
+        (Message::KeepAlive, None),
+        (Message::Request(block), None),
+        (Message::Cancel(block), None),
+    ] {
+        let bytes = message(&sent);
+        let received = fetch.handle_bytes(ZERO, A, &bytes).unwrap();
+        assert_eq!(received, Received { consumed: bytes.len(), outcome }, "{sent}");
+    }
+}
+
+/// BEP 11: the first exchange may have 200 peers, each later one 50.
+#[test]
+fn exchanged_peers_are_passed_on_within_the_limits() {
+    let exchange = |peers: u32| {
+        let hosts: Vec<u8> = (1..=peers).flat_map(|n| [20, 0, 0, n as u8, 0x1A, 0xE1]).collect();
+        let head = format!("d5:added{}:", hosts.len());
+        extended(2, &[head.as_bytes(), &hosts, b"e"].concat())
+    };
+    let mut fetch = fetch(40_000);
+    join(&mut fetch, A, 40_000);
+    for peers in [200, 50] {
+        let bytes = exchange(peers);
+        match fetch.handle_bytes(ZERO, A, &bytes).unwrap().outcome {
+            Some(FetchOutcome::Peers(pex)) => assert_eq!(pex.added().count() as u32, peers),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(fetch.handle_bytes(ZERO, A, &exchange(51)).unwrap().outcome, None);
+    let closed = fetch.poll_event();
+    assert!(matches!(closed, Some(FetchEvent::Closed { conn: A, .. })), "{closed:?}");
+}
+
+/// A repeated piece is ignored, and so are the extended handshakes of others.
+#[test]
+fn the_source_stays_as_long_as_it_serves() {
+    let mut fetch = fetch(40_000);
+    join(&mut fetch, A, 40_000);
+    join(&mut fetch, B, 40_000);
+    assert_eq!(asked(&mut fetch), [(1, 0), (1, 1), (1, 2)]);
+    give(&mut fetch, A, 0, 0);
+    give(&mut fetch, A, 0, 0);
+    fetch.handle_bytes(ZERO, A, &extended(0, b"de")).unwrap();
+    fetch.handle_bytes(ZERO, B, &extended(0, b"d1:md11:ut_metadatai0eee")).unwrap();
+    assert_eq!(asked(&mut fetch), []);
+    assert_eq!(fetch.progress(), (16_384, Some(40_000)));
+    // It switches the extension off, as the other one did.
+    fetch.handle_bytes(ZERO, A, &extended(0, b"d1:md11:ut_metadatai0eee")).unwrap();
+    assert_eq!(fetch.progress(), (0, None));
+}
+
+#[test]
+fn connections_are_known_by_their_ids_and_have_deadlines() {
+    let mut fetch = fetch(40_000);
+    assert_eq!(fetch.poll_timeout(), None, "without connections there is nothing to wait for");
+    let zero = ConnId(0);
+    assert_eq!(fetch.handle_connected(ZERO, zero, Side::Dialled), Ok(()));
+    let again = fetch.handle_connected(ZERO, zero, Side::Dialled);
+    assert_eq!(again, Err(ConnectError::InUse(zero)));
+    assert_eq!(fetch.poll_timeout(), Some(Duration::from_secs(240)), "its silence");
+    fetch.handle_closed(ZERO, zero);
+    assert_eq!(fetch.poll_timeout(), None);
+    let config = FetchConfig::new(InfoHash([7; 20]), PeerId([1; 20]));
+    let storage = FetchSlots { slots: [FetchSlot::EMPTY; 2], buffer: vec![] };
+    let fetch = MetadataFetch::for_layers(config, storage).unwrap();
+    assert_eq!(fetch.metadata(), None, "the dictionary is elsewhere");
 }

@@ -131,11 +131,18 @@ const PUBLIC: [&str; 3] = ["192.0.2.1:1", "198.51.100.2:2", "203.0.113.3:3"];
 
 #[test]
 fn both_sides_dial_after_a_rendezvous() {
-    let mut world = World::new(&PUBLIC, &[true; 3]);
-    world.ask(addr(PUBLIC[2]));
-    world.outcomes.sort_unstable();
-    assert_eq!(world.outcomes, [(1, addr(PUBLIC[2])), (2, addr(PUBLIC[1]))]);
-    assert!(world.failures.is_empty());
+    let public6 = [
+        "[2600:1:2:3:4:5:6:7]:1",
+        "[2600:11:12:13:14:15:16:17]:2",
+        "[2600:21:22:23:24:25:26:27]:3",
+    ];
+    for public in [PUBLIC, public6] {
+        let mut world = World::new(&public, &[true; 3]);
+        world.ask(addr(public[2]));
+        world.outcomes.sort_unstable();
+        assert_eq!(world.outcomes, [(1, addr(public[2])), (2, addr(public[1]))]);
+        assert!(world.failures.is_empty());
+    }
 }
 
 #[test]

@@ -139,3 +139,15 @@ fn a_built_magnet_link_reads_back_the_same() {
     assert!(magnet.name().unwrap().bytes().eq("größe & 100%".bytes()));
     assert!(magnet.peers().eq([contact, name]));
 }
+
+/// The limits are what the constants say: a link of exactly that length or number of parameters is read.
+#[test]
+fn a_link_may_be_as_long_as_the_limits() {
+    let good = format!("magnet:?xt=urn:btih:{HEX}");
+    let fill = MAX_LEN - good.len() - 4;
+    let longest = format!("{good}&dn={}", "a".repeat(fill));
+    assert_eq!(longest.len(), 65_536);
+    assert!(parse(&longest).is_ok());
+    assert_eq!(parse(&format!("{longest}a")), Err(MagnetError::TooLong(65_537)));
+    assert!(parse(&format!("{good}{}", "&".repeat(999))).is_ok(), "1,000 parameters");
+}

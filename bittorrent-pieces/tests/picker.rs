@@ -357,3 +357,53 @@ fn pieces_of_hundreds_of_peers_are_counted() {
     }
     assert_eq!(all(&picker), counts);
 }
+
+/// The endgame begins once each missing block that some peer has is asked for: pieces that nobody has do not delay it.
+#[test]
+fn the_endgame_does_not_wait_for_pieces_that_nobody_has() {
+    let mut picker = picker(2, &[]);
+    let field = bits(2, &[0]);
+    let first = PeerPieces::Some(field.as_view());
+    picker.join(&first);
+    picker.join(&first);
+    (0..4).for_each(|_| assert!(pick(&mut picker, A, &first).is_some()));
+    assert_eq!(pick(&mut picker, A, &first), None);
+    let twice = picker.pick_endgame(B, &first, &Selection::new()).unwrap();
+    assert_eq!(twice.piece, PieceIndex(0));
+    picker.have(PieceIndex(1));
+    assert_eq!(picker.pick_endgame(B, &first, &Selection::new()), None, "now one is free");
+}
+
+/// A failed piece of two sources, each of two blocks.
+fn fail_of_two(picker: &mut Boxed) -> PieceIndex {
+    let blocks = [A, B, A, B].map(|conn| (conn, pick(picker, conn, &PeerPieces::All).unwrap()));
+    for (conn, block) in blocks {
+        receive(picker, conn, block, 666);
+    }
+    let piece = picker.next_full().unwrap();
+    assert_eq!(picker.failed(piece).unwrap().sole, None);
+    piece
+}
+
+/// A piece that is fetched from one peer alone, to learn who is to blame, is not asked of two.
+#[test]
+fn the_endgame_leaves_a_failed_piece_to_its_one_source() {
+    let mut picker = picker(1, &[]);
+    picker.join(&PeerPieces::All);
+    fail_of_two(&mut picker);
+    (0..4).for_each(|_| assert!(pick(&mut picker, C, &PeerPieces::All).is_some()));
+    assert_eq!(picker.pick_endgame(A, &PeerPieces::All, &Selection::new()), None);
+}
+
+/// A peer that is banned already is not convicted again; the other source is.
+#[test]
+fn a_forgotten_peer_is_not_convicted_by_a_good_copy() {
+    let mut picker = picker(1, &[]);
+    picker.join(&PeerPieces::All);
+    let piece = fail_of_two(&mut picker);
+    picker.forget(A);
+    assert_eq!(give_piece(&mut picker, C, &PeerPieces::All, 0), piece);
+    let mut convicts = Vec::new();
+    assert!(picker.passed(piece, |conn| convicts.push(conn)));
+    assert_eq!(convicts, [B, B], "once for each of its blocks");
+}

@@ -189,6 +189,16 @@ fn padding_is_neither_fetched_nor_read() {
     assert!(leech.is_complete());
 }
 
+/// A block of an earlier run completes a piece of which the rest is padding.
+#[test]
+fn a_restored_block_completes_a_piece_with_padding() {
+    let cut = Geometry::new(3 * 32_768, 32_768).unwrap();
+    let padding = [Padding { piece: PieceIndex(1), bytes: 22_768 }];
+    let mut leech = torrent_with(3, 0, 2, |_| (), |content| content.padding = &padding);
+    assert!(leech.restore_block(cut.block(PieceIndex(1), 0).unwrap()));
+    assert_eq!(leech.poll_event(), Some(Event::Verify { piece: PieceIndex(1) }));
+}
+
 /// BEP 16: it has nothing, then one piece for each peer, and the next for a peer that passed its piece on.
 #[test]
 fn a_super_seed_announces_one_piece_at_a_time() {

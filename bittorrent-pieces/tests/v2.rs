@@ -352,3 +352,25 @@ fn hash_messages_are_read_and_written_back() {
     assert!(range(4, 4, 1).is_valid() && !range(2, 4, 1).is_valid());
     assert!(!range(0, 1, 1).is_valid() && !range(0, 0, 1).is_valid() && !range(0, 6, 1).is_valid());
 }
+
+/// Hashers are equal if they were given the same bytes, in whatever parts.
+#[test]
+fn hashers_are_equal_if_their_bytes_are() {
+    let hasher = |parts: &[&[u8]]| {
+        let mut hasher = MerkleHasher::new();
+        for part in parts {
+            hasher.update(part);
+        }
+        hasher
+    };
+    let bytes = vec![7; 40_000];
+    let (head, rest) = bytes.split_at(20_001);
+    let whole = hasher(&[&bytes]);
+    assert_eq!(whole, hasher(&[head, rest]));
+    assert_ne!(whole, hasher(&[&bytes[1..]]), "another length");
+    for changed in [0, 39_999] {
+        let mut other = bytes.clone();
+        other[changed] = 8;
+        assert_ne!(whole, hasher(&[&other]), "byte {changed} differs");
+    }
+}

@@ -186,11 +186,10 @@ impl View<'_> {
             return Ok(free);
         }
         let hopeless = census.worst.filter(|(_, failures)| *failures >= HOPELESS);
-        let largest = census.largest_kind();
-        let of = |kind: usize| census.of_kind.get(kind).copied().unwrap_or(0);
+        let largest = census.largest_kind(); // of six kinds in a full book: it has more than its share
         let worst = |kind: usize| census.worst_of_kind.get(kind).copied().flatten();
         let own = candidate.kind.index();
-        let poor = of(own) < share && of(largest) > share;
+        let poor = census.of_kind.get(own).is_some_and(|count| *count < share);
         let victim =
             hopeless.or_else(|| worst(largest).filter(|_| poor)).or_else(|| failed(worst(own)));
         victim.map(|(index, _)| index).ok_or(Added::Full)

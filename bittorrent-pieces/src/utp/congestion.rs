@@ -179,6 +179,16 @@ mod tests {
         assert_eq!(steps, 10);
     }
 
+    /// Slow start goes on up to the threshold (RFC 5681, section 3.1) and ends above it.
+    #[test]
+    fn slow_start_ends_above_the_threshold() {
+        for (threshold, slow_start) in [(4_000, true), (3_999, false)] {
+            let mut window = Window { bytes: 3_000, slow_start: true, threshold };
+            window.acked(Acked { bytes: 3_000, packet: 1_000, delay: 0, limited: true });
+            assert_eq!(window.slow_start, slow_start, "{threshold}");
+        }
+    }
+
     #[test]
     fn the_base_delay_is_the_least_and_wraps_around() {
         for row in rows("base_delay") {
