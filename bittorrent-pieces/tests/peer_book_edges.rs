@@ -132,7 +132,7 @@ fn known_addresses_have_priorities_once_our_own_is_known() {
     assert!(hits >= 90, "half of the draws go by priority: {hits} of 200");
 }
 
-/// The first port that a peer names is the one at which it listens; 0 is none.
+/// The first port that a peer names is the one at which it listens. Port 0 does not count.
 #[test]
 fn a_peer_listens_on_the_first_port_that_it_names() {
     let mut book = book_of(1, 100);
