@@ -3,11 +3,27 @@
 use super::error::MetainfoError;
 use super::fields::InfoFields;
 use super::file::Files;
+use super::layers::{self, LayerCheck, LayerIndex};
+use super::tree;
 use super::tree::Walk;
-use super::{layers, tree};
 use crate::bencode::Value;
 use crate::hash::PieceHashes;
 use crate::merkle::PieceLayer;
+
+/// Checks the tree of files, that each file of more than a piece has a layer of the right length, and that there are no
+/// other layers. `layerless` permits files without a layer. Returns the length of the content.
+#[inline(never)] // the index is large, and not in use while layers are hashed
+pub(super) fn check_files(
+    layers: Value<'_>,
+    tree: Value<'_>,
+    piece_len: u32,
+    layerless: bool,
+) -> Result<u64, MetainfoError> {
+    let mut index = LayerIndex::new(layers);
+    index.fill();
+    let mut check = LayerCheck::new(&index, piece_len, layerless)?;
+    tree::check_tree(tree, piece_len, &mut check)
+}
 
 /// Adds the piece layer of a single file, if it is known.
 pub(super) fn with_layer<'a>(

@@ -1,7 +1,6 @@
 //! The piece layers of a v2 torrent (BEP 52, "piece layers").
 
 use super::error::MetainfoError;
-use super::tree::check_tree;
 use crate::bencode::Value;
 use crate::index::{count, slot};
 use crate::merkle::{MerkleHash, PieceLayer, pad_hash, piece_height, slice_root};
@@ -69,28 +68,8 @@ pub(super) fn find<'a>(layers: Value<'a>, root: &MerkleHash) -> Option<PieceLaye
     PieceLayer::from_bytes(layers.find(root)?.as_bytes()?)
 }
 
-/// Checks the tree of files, that each file of more than a piece has a layer of the right length, and that there are no
-/// other layers. `layerless` permits files without a layer. Returns the length of the content.
-#[inline(never)] // the index is large, and not in use while layers are hashed
-pub(super) fn check(
-    layers: Value<'_>,
-    tree: Value<'_>,
-    piece_len: u32,
-    layerless: bool,
-) -> Result<u64, MetainfoError> {
-    let mut index = LayerIndex::new(layers);
-    index.fill();
-    let named = || layers.entries().all(|(root, _)| root.len() == ROOT);
-    if !index.ordered && (index.count > UNSORTED || !named()) {
-        return Err(MetainfoError::Layer); // each search would walk over all
-    }
-    let mut check =
-        LayerCheck { index: &index, piece_len: u64::from(piece_len), layerless, long: 0 };
-    check_tree(tree, piece_len, &mut check)
-}
-
 /// Checks that each layer leads to its root.
-#[inline(never)] // as `check`
+#[inline(never)] // its tree is not in use while the files are checked
 pub(super) fn check_roots(layers: Value<'_>, piece_len: u32) -> Result<(), MetainfoError> {
     let pad = pad_hash(piece_height(piece_len));
     for (root, layer) in layers.entries() {
@@ -111,7 +90,20 @@ pub(super) struct LayerCheck<'i, 'a> {
     long: usize,     // files of more than a piece
 }
 
-impl LayerCheck<'_, '_> {
+impl<'i, 'a> LayerCheck<'i, 'a> {
+    /// Checks that a search of the index takes bounded time.
+    pub(super) fn new(
+        index: &'i LayerIndex<'a>,
+        piece_len: u32,
+        layerless: bool,
+    ) -> Result<Self, MetainfoError> {
+        let named = || index.layers.entries().all(|(root, _)| root.len() == ROOT);
+        if !index.ordered && (index.count > UNSORTED || !named()) {
+            return Err(MetainfoError::Layer); // each search would walk over all
+        }
+        Ok(Self { index, piece_len: u64::from(piece_len), layerless, long: 0 })
+    }
+
     /// Checks the next file of the tree.
     pub(super) fn file(&mut self, len: u64, root: &MerkleHash) -> Result<(), MetainfoError> {
         if len <= self.piece_len {

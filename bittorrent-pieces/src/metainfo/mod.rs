@@ -21,7 +21,7 @@ use crate::hash::{PieceHasher, PieceHashes};
 use crate::id::{InfoHash, InfoHashV2};
 use crate::merkle::MerkleHash;
 pub use builder::{Content, ContentFile, MetainfoBuilder, MetainfoOptions, Version};
-use check::{check_hybrid, with_layer};
+use check::{check_files, check_hybrid, with_layer};
 pub use error::MetainfoError;
 use fields::InfoFields;
 pub use file::{Elements, File, Files, Span};
@@ -146,7 +146,7 @@ impl<'a> Metainfo<'a> {
         let mut total = 0;
         if v2 {
             let layers = layers.unwrap_or(Value::EMPTY_DICT);
-            total = layers::check(layers, fields.required_tree()?, piece_len, layerless)?;
+            total = check_files(layers, fields.required_tree()?, piece_len, layerless)?;
             layers::check_roots(layers, piece_len)?;
         }
         if v1 {
