@@ -129,18 +129,7 @@ impl Rings {
         Self([NONE; 5])
     }
 
-    fn first(&self, phase: Phase) -> u16 {
-        let [unused, open, busy, full, checking] = self.0;
-        match phase {
-            Phase::Unused => unused,
-            Phase::Open => open,
-            Phase::Busy => busy,
-            Phase::Full => full,
-            Phase::Checking => checking,
-        }
-    }
-
-    fn first_mut(&mut self, phase: Phase) -> &mut u16 {
+    fn first(&mut self, phase: Phase) -> &mut u16 {
         let [unused, open, busy, full, checking] = &mut self.0;
         match phase {
             Phase::Unused => unused,
@@ -174,7 +163,7 @@ impl State {
         if let Some(next) = partials.get_mut(usize::from(partial.next)) {
             next.before = partial.before;
         }
-        let first = self.rings.first_mut(partial.phase);
+        let first = self.rings.first(partial.phase);
         if *first == at {
             *first = if partial.next == at { NONE } else { partial.next };
         }
@@ -182,7 +171,7 @@ impl State {
     }
 
     fn link(&mut self, partials: &mut [PartialSlot], at: u16, phase: Phase) {
-        let first = self.rings.first_mut(phase);
+        let first = self.rings.first(phase);
         if *first == NONE {
             *first = at;
         }
@@ -207,7 +196,7 @@ impl State {
 
     /// Returns the first slot of a ring.
     pub(super) fn first(&self, phase: Phase) -> Option<u16> {
-        let first = self.rings.first(phase);
+        let first = *self.rings.clone().first(phase);
         (first != NONE).then_some(first)
     }
 

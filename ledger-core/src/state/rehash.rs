@@ -36,32 +36,28 @@ struct Place {
 }
 
 /// Hashes what has changed in groups, and returns the root.
-#[inline(never)] // the groups stand on the stack of no other function
 pub(crate) fn rehash_with(
     root: &mut TrieRoot,
     slots: &mut [Slot],
     hasher: &mut dyn HashPairs,
 ) -> Hash {
-    let mut messages = [[[0; 64]; 2]; GROUP];
-    let mut hashes = [Hash::ZERO; GROUP];
-    let mut places = [Place::NONE; GROUP];
-    rehash(root, slots, |slots| Rehash {
-        slots,
-        hasher,
-        messages: &mut messages,
-        hashes: &mut hashes,
-        places: &mut places,
-        len: 0,
-    })
+    rehash_by::<GROUP>(root, slots, hasher)
 }
 
 /// Hashes what has changed one after the other, and returns the root.
-#[inline(never)]
 pub(crate) fn rehash_one_by_one(root: &mut TrieRoot, slots: &mut [Slot]) -> Hash {
-    let mut messages = [[[0; 64]; 2]; SMALL_GROUP];
-    let mut hashes = [Hash::ZERO; SMALL_GROUP];
-    let mut places = [Place::NONE; SMALL_GROUP];
-    let hasher = &mut OneByOne;
+    rehash_by::<SMALL_GROUP>(root, slots, &mut OneByOne)
+}
+
+#[inline(never)] // the groups stand on the stack of no other function
+fn rehash_by<const N: usize>(
+    root: &mut TrieRoot,
+    slots: &mut [Slot],
+    hasher: &mut dyn HashPairs,
+) -> Hash {
+    let mut messages = [[[0; 64]; 2]; N];
+    let mut hashes = [Hash::ZERO; N];
+    let mut places = [Place::NONE; N];
     rehash(root, slots, |slots| Rehash {
         slots,
         hasher,
