@@ -81,15 +81,8 @@ impl<P: Selector, K: Keys, S: BftStorage> Bft<P, K, S> {
     /// # Errors
     ///
     /// [`ConfigError`] if the setup is invalid or the storage too small.
-    pub fn new(setup: BftSetup<'_, P, K>, mut storage: S) -> Result<Self, ConfigError> {
-        let mut prepared = prepare(&setup, storage.parts());
-        let core = prepared.as_mut().map_err(|error| *error)?;
-        let BftSetup { config, selector, keys, .. } = &setup;
-        let mut cursor = cursor_of(core, storage.parts(), config, selector, keys);
-        cursor.resend();
-        cursor.advance();
-        let BftSetup { config, selector, keys, .. } = setup;
-        Ok(Self { config, selector, keys, core: core.clone(), storage })
+    pub fn new(setup: BftSetup<'_, P, K>, storage: S) -> Result<Self, ConfigError> {
+        Self::begin(setup, storage, |_| Ok(()))
     }
 
     /// Creates an engine that continues from what it saved before a crash. What was saved at an earlier height than that
@@ -100,14 +93,23 @@ impl<P: Selector, K: Keys, S: BftStorage> Bft<P, K, S> {
     /// [`ResumeError`] if the setup is invalid, or the saved bytes are not a state of this validator.
     pub fn resume(
         setup: BftSetup<'_, P, K>,
-        mut storage: S,
+        storage: S,
         saved: &[u8],
     ) -> Result<Self, ResumeError> {
+        Self::begin(setup, storage, |cursor| cursor.resume(saved))
+    }
+
+    /// Creates an engine at the beginning of a height, and lets `restore` put back what was saved.
+    fn begin<E: From<ConfigError>>(
+        setup: BftSetup<'_, P, K>,
+        mut storage: S,
+        restore: impl FnOnce(&mut Cursor<'_>) -> Result<(), E>,
+    ) -> Result<Self, E> {
         let mut prepared = prepare(&setup, storage.parts());
         let core = prepared.as_mut().map_err(|error| *error)?;
         let BftSetup { config, selector, keys, .. } = &setup;
         let mut cursor = cursor_of(core, storage.parts(), config, selector, keys);
-        cursor.resume(saved)?;
+        restore(&mut cursor)?;
         cursor.resend();
         cursor.advance();
         let BftSetup { config, selector, keys, .. } = setup;
