@@ -142,6 +142,19 @@ impl<E: Engine> Branch<E> {
         self.check_by(&self.engine, header, proof, now, history)
     }
 
+    /// Moves on to a header that was checked, and adds its id to the history.
+    pub(crate) fn append(
+        &mut self,
+        history: &mut MerkleTree,
+        header: &Header,
+        weight: Weight,
+        effects: &Effects,
+    ) {
+        let id = header.id(&self.genesis);
+        self.apply(header, id, weight, effects);
+        history.push(MerkleTree::leaf(id.as_bytes()));
+    }
+
     /// Moves on to a header that was checked.
     pub(crate) fn apply(
         &mut self,

@@ -119,9 +119,7 @@ impl<E: Engine, L: Ledger> StatelessChain<E, L> {
         if !store.is_used_up() {
             return Err(Refused::Invalid(BlockError::Decode(DecodeError::MalformedProof)));
         }
-        let id = header.id(&genesis);
-        self.branch.apply(header, id, weight, effects);
-        self.history.push(MerkleTree::leaf(id.as_bytes()));
+        self.branch.append(&mut self.history, header, weight, effects);
         Ok(self.branch.tip)
     }
 

@@ -124,9 +124,7 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
         let rules = &self.rules;
         let appended =
             execute(genesis, header, &self.ledger, rules, &mut target, body, |effects| {
-                let id = header.id(&genesis);
-                self.branch.apply(header, id, weight, effects);
-                self.history.push(MerkleTree::leaf(id.as_bytes()));
+                self.branch.append(&mut self.history, header, weight, effects);
             });
         if let Err(refused) = appended {
             journal.undo(0, &mut trie);
