@@ -1,15 +1,16 @@
 //! Answers to the searches of a servent by datagram: which of them were asked for.
 
+mod one_datagram;
+
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
 use gnutella_wire::datagram::{
     DatagramConfig, DatagramError, DatagramEvent, DatagramLimits, DatagramVec, Datagrams,
 };
-use gnutella_wire::wire::{Function, HEADER_LEN, Header, Query};
+use gnutella_wire::wire::{Function, HEADER_LEN, Query};
 use gnutella_wire::{Guid, ServentId, Text};
-
-type Net = Datagrams<DatagramVec>;
+use one_datagram::{Net, datagram, polled};
 
 const START: Duration = Duration::ZERO;
 const FIRST: Guid = Guid([0x51; 16]);
@@ -25,18 +26,8 @@ fn servent(host: u8) -> Net {
     Datagrams::new(config, DatagramVec::new(DatagramLimits { peers: 16, searches: 4 })).unwrap()
 }
 
-fn datagram(guid: Guid, function: Function, payload: &[u8]) -> Vec<u8> {
-    let header = Header { guid, function, ttl: 1, hops: 0, len: payload.len() as u32 };
-    [&header.to_bytes()[..], payload].concat()
-}
-
-fn polled(node: &mut Net) -> Vec<Vec<u8>> {
-    let mut sent = Vec::new();
-    let mut buf = [0; Net::MAX_TRANSMIT_LEN];
-    while let Some(one) = node.poll_transmit(&mut buf).unwrap() {
-        sent.push(buf[..one.len].to_vec());
-    }
-    sent
+fn sent(node: &mut Net) -> Vec<Vec<u8>> {
+    polled(node).into_iter().map(|(_, bytes)| bytes).collect()
 }
 
 fn search(node: &mut Net, guid: Guid) {
@@ -57,7 +48,7 @@ fn pong(guid: Guid, block: &[u8]) -> Vec<u8> {
 /// Lets the host 2 give a key to a servent that searches. Its queries are due then.
 fn give_key(node: &mut Net) {
     node.handle_timeout(node.poll_timeout().unwrap());
-    let request = polled(node).pop().unwrap();
+    let request = sent(node).pop().unwrap();
     assert_eq!(request[16], Function::PING.0);
     let guid = Guid(request[..16].try_into().unwrap());
     let key = pong(guid, b"\xC3\x82QK\x44key!");
@@ -73,7 +64,7 @@ fn make_due(node: &mut Net, searches: usize) {
 
 /// The queries that are sent now, by their GUIDs.
 fn queries(node: &mut Net) -> Vec<Guid> {
-    let sent = polled(node).into_iter().filter(|bytes| bytes[16] == Function::QUERY.0);
+    let sent = sent(node).into_iter().filter(|bytes| bytes[16] == Function::QUERY.0);
     sent.map(|bytes| Guid(bytes[..16].try_into().unwrap())).collect()
 }
 
@@ -108,7 +99,7 @@ fn hits_come_in_several_datagrams() {
     let offer = datagram(FIRST, Function::VENDOR, b"LIME\x0C\0\x02\0\x02\x01");
     assert_eq!(node.handle_datagram(START, at(2), &offer), Ok(None));
     let ack = datagram(FIRST, Function::VENDOR, b"LIME\x0B\0\x02\0\x02");
-    assert_eq!(polled(&mut node), [ack]);
+    assert_eq!(sent(&mut node), [ack]);
     for _ in 0..2 {
         assert!(node.handle_datagram(START, at(2), &hit(FIRST)).unwrap().is_some());
     }
@@ -164,7 +155,7 @@ fn a_query_ends_with_the_key() {
         node.search(START, FIRST, &query).unwrap();
         give_key(&mut node);
         make_due(&mut node, 1);
-        let sent = polled(&mut node).pop().unwrap();
+        let sent = sent(&mut node).pop().unwrap();
         let payload = &sent[HEADER_LEN + 2..]; // after the flags
         assert_eq!(payload.escape_ascii().to_string(), expected.escape_ascii().to_string());
     }
@@ -189,7 +180,7 @@ fn servents_number_their_messages_differently() {
         assert!(node.add_host(START, at(2)));
         search(&mut node, FIRST);
         node.handle_timeout(node.poll_timeout().unwrap());
-        polled(&mut node).pop().unwrap()[..HEADER_LEN.min(16)].to_vec()
+        sent(&mut node).pop().unwrap()[..HEADER_LEN.min(16)].to_vec()
     };
     assert_eq!(guid(1), guid(1));
     assert_ne!(guid(1), guid(3));

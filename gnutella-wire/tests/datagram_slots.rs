@@ -1,5 +1,7 @@
 //! Which addresses the datagrams of a servent remember, and which of them gives way to another.
 
+mod one_datagram;
+
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
@@ -7,10 +9,9 @@ use gnutella_wire::datagram::{
     AnswerError, DatagramConfig, DatagramError, DatagramEvent, DatagramLimits, DatagramVec,
     Datagrams,
 };
-use gnutella_wire::wire::{Function, HEADER_LEN, Header, Query};
+use gnutella_wire::wire::{Function, HEADER_LEN, Query};
 use gnutella_wire::{Guid, ServentId, Text};
-
-type Net = Datagrams<DatagramVec>;
+use one_datagram::{Net, datagram, polled};
 
 const QUERY: Guid = Guid([0x51; 16]);
 const START: Duration = Duration::ZERO;
@@ -39,11 +40,6 @@ fn servent(peers: usize) -> Net {
     servent_of(1, peers)
 }
 
-fn datagram(guid: Guid, function: Function, payload: &[u8]) -> Vec<u8> {
-    let header = Header { guid, function, ttl: 1, hops: 0, len: payload.len() as u32 };
-    [&header.to_bytes()[..], payload].concat()
-}
-
 fn vendor(payload: &[u8]) -> Vec<u8> {
     datagram(QUERY, Function::VENDOR, payload)
 }
@@ -57,15 +53,6 @@ fn ping(
 ) -> Result<(), DatagramError> {
     let bytes = datagram(Guid([3; 16]), Function::PING, &[0; LONG][..len]);
     node.handle_datagram(now, from, &bytes).map(|_| ())
-}
-
-fn polled(node: &mut Net) -> Vec<(SocketAddrV4, Vec<u8>)> {
-    let mut sent = Vec::new();
-    let mut buf = [0; Net::MAX_TRANSMIT_LEN];
-    while let Some(one) = node.poll_transmit(&mut buf).unwrap() {
-        sent.push((one.to, buf[..one.len].to_vec()));
-    }
-    sent
 }
 
 fn addressees(node: &mut Net) -> Vec<SocketAddrV4> {

@@ -1,5 +1,7 @@
 //! The datagrams of a servent: keys, queries, hits out of band, and what a forged sender gains.
 
+mod one_datagram;
+
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
@@ -8,12 +10,10 @@ use gnutella_wire::datagram::{
     Datagrams, SearchError,
 };
 use gnutella_wire::wire::{
-    Function, HEADER_LEN, Header, HitData, Limits, Message, Payload, Query, QueryHit, Record,
-    Records,
+    Function, HEADER_LEN, HitData, Limits, Message, Payload, Query, QueryHit, Record, Records,
 };
 use gnutella_wire::{Guid, ServentId, Text};
-
-type Net = Datagrams<DatagramVec>;
+use one_datagram::{Net, datagram, polled};
 
 const QUERY: Guid = Guid([0x51; 16]);
 
@@ -29,20 +29,6 @@ fn servent(host: u8) -> Net {
 
 fn query(words: &str) -> Query<'_> {
     Query::new(Text::new(words.as_bytes()).unwrap())
-}
-
-fn datagram(guid: Guid, function: Function, payload: &[u8]) -> Vec<u8> {
-    let header = Header { guid, function, ttl: 1, hops: 0, len: payload.len() as u32 };
-    [&header.to_bytes()[..], payload].concat()
-}
-
-fn polled(node: &mut Net) -> Vec<(SocketAddrV4, Vec<u8>)> {
-    let mut sent = Vec::new();
-    let mut buf = [0; Net::MAX_TRANSMIT_LEN];
-    while let Some(one) = node.poll_transmit(&mut buf).unwrap() {
-        sent.push((one.to, buf[..one.len].to_vec()));
-    }
-    sent
 }
 
 fn hit_of(name: &'static str, buf: &mut [u8]) -> usize {
