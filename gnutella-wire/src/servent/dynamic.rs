@@ -63,15 +63,12 @@ impl Core<'_> {
         let is_from = |query: &Pending| query.from == from && from != OWN;
         let is_near =
             |query: &Pending| own_network.is_some() && self.network_of(query.from) == own_network;
-        self.oldest(NEIGHBOUR_FRACTION, &is_from)
-            .or_else(|| self.oldest(NETWORK_FRACTION, &is_near))
+        let share = |fraction| self.queries.len().checked_div(fraction).unwrap_or(0).max(1);
+        self.oldest(share(NEIGHBOUR_FRACTION), &|slot| slot.running().is_some_and(is_from))
             .or_else(|| {
-                let idle =
-                    |slot: &QuerySlot| slot.0.as_ref().is_none_or(|query| query.plan.is_none());
-                let age = |slot: &QuerySlot| slot.0.as_ref().map(|query| query.end);
-                let free = self.queries.iter().enumerate().filter(|(_, slot)| idle(slot));
-                free.min_by_key(|(_, slot)| age(slot)).map(|(at, _)| at)
+                self.oldest(share(NETWORK_FRACTION), &|slot| slot.running().is_some_and(is_near))
             })
+            .or_else(|| self.oldest(1, &|slot| slot.running().is_none()))
     }
 
     /// Returns the network of a connection, if that is known.
@@ -80,21 +77,19 @@ impl Core<'_> {
         self.conns.get(place_of(self.conns, source)?)?.live()?.neighbour.network()
     }
 
-    /// Returns the oldest of the queries that go on and are alike, if these have their share of the slots.
+    /// Returns the oldest of the slots that are alike, if there are at least `least`. An empty one is the oldest.
     #[cfg_attr(target_os = "none", inline(never))] // once in the image of a device
-    fn oldest(&self, fraction: usize, is_alike: &dyn Fn(&Pending) -> bool) -> Option<usize> {
-        let share = self.queries.len().checked_div(fraction).unwrap_or(0).max(1);
+    fn oldest(&self, least: usize, is_alike: &dyn Fn(&QuerySlot) -> bool) -> Option<usize> {
         let mut alike = 0_usize;
-        let mut oldest: Option<(usize, Option<Duration>)> = None;
-        for (at, slot) in self.queries.iter().enumerate() {
-            let running = slot.0.as_ref().filter(|query| query.plan.is_some());
-            let Some(query) = running.filter(|query| is_alike(query)) else { continue };
+        let mut oldest: Option<(usize, Duration)> = None;
+        for (at, slot) in self.queries.iter().enumerate().filter(|(_, slot)| is_alike(slot)) {
             alike = alike.saturating_add(1);
-            if oldest.is_none_or(|(_, end)| query.end < end) {
-                oldest = Some((at, query.end));
+            let end = slot.end();
+            if oldest.is_none_or(|(_, earliest)| end < earliest) {
+                oldest = Some((at, end));
             }
         }
-        oldest.filter(|_| alike >= share).map(|(at, _)| at)
+        oldest.filter(|_| alike >= least).map(|(at, _)| at)
     }
 
     /// Counts hits on their way to the asker.
@@ -207,6 +202,5 @@ impl Core<'_> {
 
 fn wait(now: Duration, config: &Config, ttl: u8) -> Option<Duration> {
     // Sums instead of a product, which would divide 64 bits.
-    let wait = (0..ttl).fold(Duration::ZERO, |sum, _| sum.saturating_add(config.query_wait));
-    after(now, wait)
+    (0..ttl).try_fold(now, |due, _| after(due, config.query_wait))
 }

@@ -57,6 +57,16 @@ impl QuerySlot {
     /// The longest query, flags and extensions included, that is pursued; a longer one is flooded.
     /// gtk-gnutella drops those.
     pub const MAX_QUERY_LEN: usize = 256;
+
+    /// Returns the query, if ultrapeers are still asked for it.
+    pub(super) fn running(&self) -> Option<&Pending> {
+        self.0.as_ref().filter(|query| query.plan.is_some())
+    }
+
+    /// Returns when the query is forgotten; zero for an empty slot.
+    pub(super) fn end(&self) -> Duration {
+        self.0.as_ref().map_or(Duration::ZERO, |query| query.end.unwrap_or(Duration::MAX))
+    }
 }
 
 impl Pending {
