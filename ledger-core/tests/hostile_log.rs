@@ -1,8 +1,9 @@
 //! The log where tiles are cut short or missing, storage is too small, and checkpoints come late or contradict.
 
 use ledger_core::log::{
-    Checkpoint, FollowError, Follower, IssueError, Issuer, KeyKind, LevelSlot, Policy, ReadTile,
-    SignerKey, Tile, TileError, Update, prove_consistency_from, prove_inclusion_from,
+    Checkpoint, CheckpointError, FollowError, Follower, IssueError, Issuer, KeyKind, LevelSlot,
+    Policy, ReadTile, SignerKey, Tile, TileError, Update, prove_consistency_from,
+    prove_inclusion_from,
 };
 use ledger_core::{Hash, Inclusion, MerkleTree, TreeHead};
 
@@ -187,4 +188,27 @@ fn late_and_contradicting_checkpoints_leave_the_follower_as_it_was() {
     assert_eq!(empty.update(&good(0), None), Ok(Update::Unchanged));
     assert_eq!(empty.update(&good(9), Some(&[])), Ok(Update::Advanced));
     assert_eq!(empty.update(&good(0), None), Err(FollowError::Rollback { held: 9, offered: 0 }));
+}
+
+#[test]
+fn a_checkpoint_that_would_read_as_another_is_not_signed() {
+    let key = SignerKey::from_seed("example.com/ledger", KeyKind::Note, &[1; 32]).expect("a name");
+    let head = head(3);
+    let sign = |origin: &str, head, extension: &str| {
+        Checkpoint { origin, head, extension }.sign(&key, &mut [0; 2048])
+    };
+    let other = format!("log\n9\n{}\n", "XcnaeacGWamtVZy3Ad7ZoqudgjqtL0lgz+Nw7/RgQyg=");
+    for origin in ["", "two\nlines", "a\ttab", other.as_str()] {
+        assert_eq!(sign(origin, head, ""), Err(CheckpointError::Origin.into()), "{origin:?}");
+    }
+    for extension in ["unfinished", "\n", "an\n\nempty line\n", "return\r\n"] {
+        let refused = Err(CheckpointError::Extension.into());
+        assert_eq!(sign("log", head, extension), refused, "{extension:?}");
+    }
+    let empty = TreeHead { size: 0, root: head.root };
+    assert_eq!(sign("log", empty, ""), Err(CheckpointError::EmptyRoot.into()));
+    // The origin, the size and the root take 4, 2 and 45 bytes.
+    let long = |len: usize| sign("log", head, &format!("{}\n", "x".repeat(len - 1)));
+    assert!(long(1024 - 51).is_ok());
+    assert_eq!(long(1025 - 51), Err(IssueError::TextTooLong(1025)));
 }

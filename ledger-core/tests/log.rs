@@ -262,6 +262,8 @@ fn malformed_checkpoints_are_refused_with_their_line() {
         (format!("log\n8\n{root}\n\n"), CheckpointError::Extension),
         (format!("log\n8\n{root}\na\n\nb\n"), CheckpointError::Extension),
         (format!("log\n8\n{root}\nunfinished"), CheckpointError::Extension),
+        (format!("log\n8\n{root}\ntab\there\n"), CheckpointError::Extension),
+        (format!("a\rlog\n8\n{root}\n"), CheckpointError::Origin),
         (format!("log\n0\n{root}\n"), CheckpointError::EmptyRoot),
     ];
     for (text, error) in &refused {

@@ -4,10 +4,10 @@ use core::fmt;
 
 use thiserror::Error;
 
+use super::issuer::IssueError;
 use super::key::SignerKey;
 use super::note::{MAX_TEXT_LEN, write_signature};
 use super::text::{HashText, TextWriter, parse_decimal, parse_hash};
-use crate::error::BufferTooSmall;
 use crate::merkle::TreeHead;
 
 /// What a checkpoint says. It is a claim: only a [`VerifiedCheckpoint`](super::VerifiedCheckpoint) is one that
@@ -28,8 +28,8 @@ pub struct Checkpoint<'n> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// The first line is missing or empty.
-    #[error("no origin on line 1")]
+    /// The first line is missing, empty or has a control character.
+    #[error("no origin on line 1, or a control character in it")]
     Origin,
     /// The second line is not a decimal number of 64 bits without leading zeros.
     #[error("invalid tree size on line 2")]
@@ -37,8 +37,8 @@ pub enum CheckpointError {
     /// The third line is not a hash in base64.
     #[error("invalid root hash on line 3")]
     Root,
-    /// An extension line is empty.
-    #[error("an extension line is empty")]
+    /// An extension line is empty, has a control character or does not end.
+    #[error("an extension line is empty, has a control character or lacks its line feed")]
     Extension,
     /// The tree is empty, and the root is not that of the empty tree.
     #[error("the root of an empty tree is wrong")]
@@ -53,40 +53,49 @@ impl<'n> Checkpoint<'n> {
     /// [`CheckpointError`] names the line.
     pub fn parse(text: &'n str) -> Result<Self, CheckpointError> {
         let (origin, rest) = text.split_once('\n').ok_or(CheckpointError::Origin)?;
-        if origin.is_empty() {
-            return Err(CheckpointError::Origin);
-        }
         let (size, rest) = rest.split_once('\n').ok_or(CheckpointError::Size)?;
         let size = parse_decimal(size).ok_or(CheckpointError::Size)?;
         let (root, extension) = rest.split_once('\n').ok_or(CheckpointError::Root)?;
         let root = parse_hash(root).ok_or(CheckpointError::Root)?;
-        let whole = extension.is_empty() || extension.ends_with('\n');
-        if !whole || extension.split_terminator(['\n']).any(str::is_empty) {
+        let checkpoint = Self { origin, head: TreeHead { size, root }, extension };
+        checkpoint.check()?;
+        Ok(checkpoint)
+    }
+
+    /// Returns whether the text of this checkpoint reads as this checkpoint, and not as another one.
+    fn check(&self) -> Result<(), CheckpointError> {
+        let is_line = |line: &str| !line.is_empty() && !line.bytes().any(|byte| byte < b' ');
+        if !is_line(self.origin) {
+            return Err(CheckpointError::Origin);
+        }
+        let whole = self.extension.is_empty() || self.extension.ends_with('\n');
+        if !whole || !self.extension.split_terminator(['\n']).all(is_line) {
             return Err(CheckpointError::Extension);
         }
-        let head = TreeHead { size, root };
-        if size == 0 && head != TreeHead::EMPTY {
+        if self.head.size == 0 && self.head != TreeHead::EMPTY {
             return Err(CheckpointError::EmptyRoot);
         }
-        Ok(Self { origin, head, extension })
+        Ok(())
     }
 
     /// Writes the note that the log signs: text, empty line and signature.
     ///
     /// # Errors
     ///
-    /// [`BufferTooSmall`]; or if the text is longer than [`MAX_TEXT_LEN`], whatever the buffer.
-    pub fn sign(&self, signer: &SignerKey<'_>, buf: &mut [u8]) -> Result<usize, BufferTooSmall> {
+    /// [`IssueError::Malformed`] if the text would not read as this checkpoint; [`IssueError::TextTooLong`];
+    /// [`IssueError::BufferTooSmall`].
+    pub fn sign(&self, signer: &SignerKey<'_>, buf: &mut [u8]) -> Result<usize, IssueError> {
+        self.check()?;
         let mut text = [0; MAX_TEXT_LEN];
         let mut out = TextWriter::new(&mut text);
         out.put(format_args!("{self}"));
-        let len = out.finish()?;
+        let len = out.finish().map_err(|error| IssueError::TextTooLong(error.needed))?;
         let text = text.get(..len).unwrap_or_default();
         let text = core::str::from_utf8(text).unwrap_or_default();
         let mut out = TextWriter::new(buf);
         out.put(format_args!("{text}\n"));
         write_signature(&mut out, signer, text, 0)?;
-        out.finish()
+        Ok(out.finish()?)
     }
 }
 

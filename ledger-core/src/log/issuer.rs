@@ -2,8 +2,9 @@
 
 use thiserror::Error;
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, CheckpointError};
 use super::key::SignerKey;
+use super::note::MAX_TEXT_LEN;
 use super::tile::{ReadTile, TILE_WIDTH, Tile, TileError};
 use crate::error::BufferTooSmall;
 use crate::hash::Hash;
@@ -66,12 +67,24 @@ pub enum IssueError {
         /// The number of level slots.
         capacity: usize,
     },
+    /// The checkpoint would not read as what it is.
+    #[error("malformed checkpoint: {0}")]
+    Malformed(#[from] CheckpointError),
+    /// The text of the checkpoint is longer than [`MAX_TEXT_LEN`] bytes.
+    #[error("a text of {0} bytes; at most {MAX_TEXT_LEN} can be signed")]
+    TextTooLong(usize),
     /// The buffer is too small for the note.
     #[error("buffer too small: {needed} bytes needed")]
     BufferTooSmall {
         /// The length in bytes that suffices.
         needed: usize,
     },
+}
+
+impl From<BufferTooSmall> for IssueError {
+    fn from(error: BufferTooSmall) -> Self {
+        Self::BufferTooSmall { needed: error.needed }
+    }
 }
 
 impl LevelSlot {
@@ -203,15 +216,15 @@ impl<S: AsRef<[LevelSlot]> + AsMut<[LevelSlot]>> Issuer<S> {
     ///
     /// # Errors
     ///
-    /// [`IssueError::Unsaved`] unless all tiles of the tree are saved; [`IssueError::BufferTooSmall`].
+    /// [`IssueError::Unsaved`] unless all tiles of the tree are saved; [`IssueError::TextTooLong`] if the name of
+    /// the key is; [`IssueError::BufferTooSmall`].
     pub fn checkpoint(&self, signer: &SignerKey<'_>, buf: &mut [u8]) -> Result<usize, IssueError> {
         if self.levels.as_ref().iter().any(|slot| slot.saved < slot.len) {
             return Err(IssueError::Unsaved);
         }
         let origin = signer.verifier().name();
         let checkpoint = Checkpoint { origin, head: self.head(), extension: "" };
-        let too_small = |error: BufferTooSmall| IssueError::BufferTooSmall { needed: error.needed };
-        checkpoint.sign(signer, buf).map_err(too_small)
+        checkpoint.sign(signer, buf)
     }
 
     /// Returns the tree as it is.
