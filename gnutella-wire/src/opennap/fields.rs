@@ -63,47 +63,62 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Writes fields with a space between them.
+/// Writes fields with a space between them. What goes beyond the data of a frame is left out.
 pub(super) struct Joiner<'w, 'b> {
     out: &'w mut Writer<'b>,
     begun: bool,
+    room: usize,
 }
 
 impl<'w, 'b> Joiner<'w, 'b> {
     pub(super) fn new(out: &'w mut Writer<'b>) -> Self {
-        Self { out, begun: false }
+        Self { out, begun: false, room: usize::from(u16::MAX) }
     }
 
     pub(super) fn word(&mut self, word: Text<'_>) -> &mut Self {
         self.space();
-        self.out.bytes(word.as_bytes());
+        self.put(word.as_bytes());
         self
     }
 
     pub(super) fn name(&mut self, name: Text<'_>) -> &mut Self {
         self.space();
-        self.out.u8(b'"');
-        self.out.bytes(name.as_bytes());
-        self.out.u8(b'"');
+        self.put(b"\"");
+        self.put(name.as_bytes());
+        self.put(b"\"");
         self
     }
 
     pub(super) fn number(&mut self, number: impl Into<u64>) -> &mut Self {
         self.space();
-        self.out.text(format_args!("{}", number.into()));
+        // `put` does not fail.
+        let _ = fmt::Write::write_fmt(self, format_args!("{}", number.into()));
         self
     }
 
     pub(super) fn keyword(&mut self, keyword: &str) -> &mut Self {
         self.space();
-        self.out.bytes(keyword.as_bytes());
+        self.put(keyword.as_bytes());
         self
     }
 
     fn space(&mut self) {
         if core::mem::replace(&mut self.begun, true) {
-            self.out.u8(b' ');
+            self.put(b" ");
         }
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        let bytes = bytes.get(..self.room).unwrap_or(bytes);
+        self.room = self.room.saturating_sub(bytes.len());
+        self.out.bytes(bytes);
+    }
+}
+
+impl fmt::Write for Joiner<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.put(text.as_bytes());
+        Ok(())
     }
 }
 

@@ -85,7 +85,7 @@ impl<'a> Frame<'a> {
     /// Returns the length with the header, in bytes.
     #[must_use]
     pub const fn encoded_len(&self) -> usize {
-        HEADER_LEN.saturating_add(self.data.len())
+        HEADER_LEN.saturating_add(self.sent_data().len())
     }
 
     /// Writes the frame and returns its length. Data beyond 65,535 bytes are left out.
@@ -94,12 +94,20 @@ impl<'a> Frame<'a> {
     ///
     /// [`BufferTooSmall`] below [`encoded_len`](Self::encoded_len) bytes.
     pub fn encode(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        let data = self.data.get(..usize::from(u16::MAX)).unwrap_or(self.data);
+        let data = self.sent_data();
         Writer::fill(out, |w| {
             w.u16(u16::try_from(data.len()).unwrap_or(u16::MAX));
             w.u16(self.kind.0);
             w.bytes(data);
         })
+    }
+
+    /// Returns the data that fit into a frame.
+    pub(super) const fn sent_data(&self) -> &'a [u8] {
+        match self.data.split_at_checked(0xffff) {
+            Some((data, _)) => data,
+            None => self.data,
+        }
     }
 }
 

@@ -258,7 +258,7 @@ impl<'a> Message<'a> {
         HEADER_LEN.saturating_add(Writer::measure(|w| self.write(w)))
     }
 
-    /// Writes the message and returns its length.
+    /// Writes the message and returns its length. Data beyond 65,535 bytes are left out.
     ///
     /// # Errors
     ///
@@ -330,7 +330,7 @@ impl<'a> Message<'a> {
             Self::Stats(users, files, gigabytes) => {
                 out.number(*users).number(*files).number(*gigabytes);
             }
-            Self::Other(frame) => w.bytes(frame.data),
+            Self::Other(frame) => w.bytes(frame.sent_data()),
         }
     }
 }
