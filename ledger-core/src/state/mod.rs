@@ -3,7 +3,9 @@
 //! The map is a compact binary Patricia trie. Its root stands in every header, so one proof shows a balance, an owner,
 //! or that there is none. [`Witness`] is the same map for a device that keeps nothing but the root.
 
+mod effect;
 mod entry;
+mod error;
 mod journal;
 mod proof;
 mod regions;
@@ -15,7 +17,9 @@ mod update;
 mod view;
 mod witness;
 
+pub use effect::{Effect, Effects};
 pub use entry::{Key, Value};
+pub use error::TransactionError;
 pub use journal::JournalSlot;
 pub(crate) use journal::{Journal, WriteLog};
 pub use proof::{MapProof, MapProofError};
@@ -25,7 +29,7 @@ pub(crate) use slot::{Entries, TrieRef, TrieRoot};
 pub use store::{Store, StoreError};
 pub use trie::Trie;
 pub(crate) use trie::TrieMut;
-pub use view::{Effect, Effects, TransactionError, View, account_key};
 pub(crate) use view::{Meta, lane_key, meta_key, parse_account, split_u64};
+pub use view::{View, account_key};
 pub(crate) use witness::Recorder;
 pub use witness::Witness;

@@ -1,19 +1,17 @@
 //! What a transaction sees of the state, and the only way to change it.
 
-use thiserror::Error;
-
+use super::effect::{Effect, Effects};
 use super::entry::{Key, Value};
+use super::error::TransactionError;
 use super::journal::WriteLog;
 use super::store::{Store, StoreError};
 use crate::error::Full;
-use crate::header::Height;
 use crate::policy::Account;
 use crate::spec::Rules;
 
 const META: u8 = 0;
 const ACCOUNT: u8 = 1;
 const LANE: u8 = 2;
-const MAX_EFFECTS: usize = 4;
 
 /// The state as a [`Ledger`](crate::ledger::Ledger) sees it while a transaction is applied.
 ///
@@ -61,116 +59,6 @@ pub(crate) struct Meta {
     pub(crate) coins: u64, // ever issued
     pub(crate) writes: u32,
     pub(crate) effects: Effects,
-}
-
-/// A fact that a transaction puts before the engine: stake moved, a vote, evidence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[expect(clippy::exhaustive_structs, reason = "ledgers and engines agree on its meaning")]
-pub struct Effect {
-    /// What it means; ledger and engine agree on that.
-    pub kind: u8,
-    /// The account or thing it concerns.
-    pub subject: [u8; 32],
-    /// A number, if one belongs to it.
-    pub amount: u64,
-}
-
-/// The facts that the transactions of one block put before the engine: at most four.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Effects {
-    len: u8,
-    list: [Effect; MAX_EFFECTS],
-}
-
-/// A transaction cannot be applied. The state is unchanged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum TransactionError {
-    /// The keys of the source did not sign it for this chain.
-    #[error("not signed by the source for this chain")]
-    BadSignature,
-    /// It was executed already, or an earlier one of its lane is missing.
-    #[error("sequence {found}, but {expected} is next")]
-    WrongSequence {
-        /// The next sequence number of the lane.
-        expected: u64,
-        /// The one in the transaction.
-        found: u64,
-    },
-    /// Its last block has passed.
-    #[error("expired after block {valid_until}")]
-    Expired {
-        /// The last block that could contain it.
-        valid_until: Height,
-    },
-    /// The account does not own enough coins, deposits included.
-    #[error("{needed} coins needed, {balance} available")]
-    NotEnough {
-        /// The balance.
-        balance: u64,
-        /// The coins needed.
-        needed: u64,
-    },
-    /// A sum exceeds 64 bits.
-    #[error("a sum exceeds 64 bits")]
-    Overflow,
-    /// The asset or entry exists already.
-    #[error("it exists already")]
-    AlreadyExists,
-    /// The asset or entry does not exist.
-    #[error("it does not exist")]
-    Unknown,
-    /// It belongs to another account.
-    #[error("it belongs to another account")]
-    NotOwner,
-    /// No ledger of this chain handles it.
-    #[error("no ledger of this chain handles it")]
-    UnknownLedger,
-    /// The payload of a call is malformed.
-    #[error("malformed payload")]
-    MalformedPayload,
-    /// The conditions of a contract are not met.
-    #[error("the conditions are not met")]
-    ConditionsNotMet,
-    /// The state has as many entries as the rules allow.
-    #[error("the state has all {max_entries} entries that the rules allow")]
-    TooManyEntries {
-        /// The limit.
-        max_entries: u32,
-    },
-    /// The block writes more often than the rules allow.
-    #[error("the block makes more than {max_writes} writes")]
-    TooManyWrites {
-        /// The limit.
-        max_writes: u32,
-    },
-    /// The block puts more facts before the engine than it may.
-    #[error("the block has more than {MAX_EFFECTS} effects")]
-    TooManyEffects,
-    /// The store cannot answer. It says nothing about the transaction.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The journal is full. It says nothing about the transaction.
-    #[error("journal full: all {capacity} slots are in use")]
-    JournalFull {
-        /// The number of slots.
-        capacity: usize,
-    },
-}
-
-impl Effects {
-    /// No facts.
-    pub const NONE: Self =
-        Self { len: 0, list: [Effect { kind: 0, subject: [0; 32], amount: 0 }; MAX_EFFECTS] };
-
-    /// Returns the facts, in order.
-    #[must_use]
-    pub fn as_slice(&self) -> &[Effect] {
-        self.list.get(..usize::from(self.len)).unwrap_or_default()
-    }
 }
 
 impl Meta {
@@ -304,11 +192,7 @@ impl<'a> View<'a> {
     ///
     /// [`TransactionError::TooManyEffects`] after four in one block.
     pub fn effect(&mut self, effect: Effect) -> Result<(), TransactionError> {
-        let effects = &mut self.meta.effects;
-        let place = effects.list.get_mut(usize::from(effects.len));
-        *place.ok_or(TransactionError::TooManyEffects)? = effect;
-        effects.len = effects.len.saturating_add(1);
-        Ok(())
+        self.meta.effects.push(effect).ok_or(TransactionError::TooManyEffects)
     }
 
     /// Issues new coins to an account. A new account pays its deposit out of them.
