@@ -4,8 +4,7 @@ use core::net::Ipv4Addr;
 
 use gnutella_wire::opennap::peer::{Answer, Ask};
 use gnutella_wire::opennap::{
-    Bound, File, Frame, Kind, LinkType, MAX_DATA, Message, NapAddress, NapError,
-    Source,
+    Bound, File, Frame, Kind, LinkType, MAX_DATA, Message, NapAddress, NapError, Source,
 };
 use gnutella_wire::{BufferTooSmall, Text};
 
