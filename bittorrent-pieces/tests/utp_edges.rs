@@ -4,31 +4,12 @@ mod utp_by_hand;
 
 use core::time::Duration;
 
-use bittorrent_pieces::ConnId;
 use bittorrent_pieces::utp::{
     MAX_LEN, Packet, PacketKind, UtpEndpoint, UtpEvent, UtpLimits, UtpVec,
 };
 use utp_by_hand::*;
 
 const ZERO: Duration = Duration::ZERO;
-
-/// Opens the connection `id` of an address; returns its number and the endpoint's first sequence number.
-fn accept(end: &mut UtpEndpoint<UtpVec>, host: u32, id: u16) -> (ConnId, u16) {
-    let seq = open(end, ZERO, address(host), id).expect("there is room");
-    let mut events = core::iter::from_fn(|| end.poll_event());
-    let accepted = events.find_map(|event| match event {
-        UtpEvent::Accepted { conn, .. } => Some(conn),
-        _ => None,
-    });
-    (accepted.expect("the event"), seq)
-}
-
-fn read(end: &mut UtpEndpoint<UtpVec>, conn: ConnId) -> Vec<u8> {
-    let mut bytes = vec![0; 1 << 20];
-    let len = end.read(conn, &mut bytes).unwrap();
-    bytes.truncate(len);
-    bytes
-}
 
 /// Payload behind the last packet of a stream is not part of it.
 #[test]
