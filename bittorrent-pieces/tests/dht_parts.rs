@@ -270,3 +270,20 @@ fn a_node_that_moved_is_taken_when_its_old_address_fails() {
     assert_eq!(table.health(secs(901), moved.id), Some(Health::Good));
     assert!(table.contacts().eq([moved]));
 }
+
+/// The distance is that of all 160 bits, also where only the last ones differ.
+#[test]
+fn the_nearest_nodes_may_differ_in_their_last_bits() {
+    let mut table = RoutingTable::new(OWN, [RouteSlot::EMPTY; 20]);
+    let name = |last: u8| {
+        let mut id = id(&[0x80]);
+        id.0[19] = last;
+        id
+    };
+    for n in 1..=8 {
+        let addr = ([45, 0, n, 1], 1).into();
+        assert!(table.responded(ZERO, Contact { id: name(n), addr }));
+    }
+    let nearest: Vec<u8> = table.nearest(name(0b0101)).map(|node| node.id.0[19]).collect();
+    assert_eq!(nearest, [0b0101, 0b0100, 0b0111, 0b0110, 0b0001, 0b0011, 0b0010, 0b1000]);
+}

@@ -270,3 +270,35 @@ fn our_neighbourhood_is_looked_up_once_for_each_id() {
     );
     assert_eq!(proved(&mut node, 4), [""; 0]);
 }
+
+/// Under a new id of our own the buckets are others: where more than eight nodes are in one, those that failed give way first, and
+/// then the longest silent ones.
+#[test]
+fn a_new_id_keeps_the_best_of_each_bucket() {
+    let mut node = node(limits());
+    // Eight nodes each that share no, one and two bits with the id 0, one a second.
+    let name = |n: u32| {
+        let first = [0x80, 0x40, 0x20][n as usize / 8];
+        NodeId([&[first][..], &[n as u8; 19]].concat().try_into().unwrap())
+    };
+    for n in 0..24 {
+        let now = secs(u64::from(n));
+        node.add(now, honest(n)).unwrap();
+        exchange(&mut node, now, |addr| Some(name(number(addr))));
+    }
+    assert_eq!((node.table().len(), node.table().buckets()), (24, 3));
+    // Of those that will share no bit with the new id, 23 fails once, and the two that are nearest to it answer again.
+    let now = secs(30);
+    node.find_peers(now, InfoHash(name(23).0), None).unwrap();
+    for query in queries_of(&mut node) {
+        if query.to != honest(23) {
+            answer(&mut node, now, &query, Response::new(name(number(query.to))), None).unwrap();
+        }
+    }
+    node.handle_timeout(secs(34));
+    while node.poll_event().is_some() {}
+    node.set_id(NodeId([0xFF; 20]));
+    let kept: Vec<u32> = node.contacts().map(|contact| number(contact.addr)).collect();
+    assert_eq!(kept, (0..8).chain(15..23).collect::<Vec<_>>());
+    assert_eq!(node.table().buckets(), 2);
+}

@@ -5,7 +5,7 @@ mod utp_by_hand;
 use core::time::Duration;
 
 use bittorrent_pieces::utp::{
-    MAX_LEN, Packet, PacketKind, UtpEndpoint, UtpEvent, UtpLimits, UtpVec,
+    CloseReason, MAX_LEN, Packet, PacketKind, UtpEndpoint, UtpEvent, UtpLimits, UtpVec,
 };
 use utp_by_hand::*;
 
@@ -93,4 +93,70 @@ fn a_full_writer_learns_of_room() {
     end.handle_datagram(Duration::from_millis(50), address(1), &ack).unwrap();
     assert_eq!(end.poll_event(), Some(UtpEvent::Writable { conn }));
     assert_eq!(end.poll_event(), None);
+}
+
+/// A writer that found room for all its bytes waits for nothing, and a full buffer is full until a packet has arrived.
+#[test]
+fn a_writer_is_called_only_if_it_waits_and_there_is_room() {
+    let mut peer = Opened::new(UtpLimits { send: 2_000, ..limits() });
+    assert_eq!(peer.write(ZERO, 2_000), [0]);
+    assert_eq!(peer.ack(ZERO, 1), [1, 2, 3]);
+    assert_eq!(peer.end.poll_event(), None, "nothing waits");
+    assert_eq!(peer.end.write(peer.conn, &[7; 1_000]), Ok(528));
+    assert_eq!(peer.ack(ZERO, 1), [4]);
+    assert_eq!(peer.end.poll_event(), None, "the buffer is full");
+    peer.ack(ZERO, 2);
+    assert_eq!(peer.end.poll_event(), Some(UtpEvent::Writable { conn: peer.conn }));
+    peer.ack(ZERO, 3);
+    assert_eq!(peer.end.poll_event(), None, "once");
+}
+
+/// An empty packet takes a number, and nothing can be read.
+#[test]
+fn an_empty_packet_is_acknowledged() {
+    let mut peer = Opened::new(limits());
+    peer.handle(ZERO, peer.payload(PacketKind::Data, 1, 0, b"")).unwrap();
+    assert_eq!(peer.end.poll_event(), None);
+    let [state] = peer.sent()[..] else { panic!("an acknowledgement") };
+    assert_eq!(state.ack, 3);
+}
+
+/// The packet that acknowledges our FIN may be the FIN of the peer: it is acknowledged although the connection has ended.
+#[test]
+fn the_last_packet_of_a_peer_is_acknowledged() {
+    for fin in [false, true] {
+        let mut peer = Opened::new(limits());
+        peer.end.close(peer.conn).unwrap();
+        peer.data();
+        let last = if fin { peer.payload(PacketKind::Fin, 1, 1, b"") } else { peer.state(1, &[]) };
+        peer.handle(ZERO, last).unwrap();
+        let acks: Vec<u16> = peer.sent().iter().map(|packet| packet.ack).collect();
+        assert_eq!(acks, if fin { vec![3] } else { vec![] });
+        assert_eq!(peer.sent(), []);
+        let events: Vec<_> = core::iter::from_fn(|| peer.end.poll_event()).collect();
+        let conn = peer.conn;
+        let closed = UtpEvent::Closed { conn, reason: CloseReason::Done };
+        let finished = UtpEvent::Finished { conn };
+        assert_eq!(events, if fin { vec![finished, closed] } else { vec![closed] });
+    }
+}
+
+/// A probe is a full packet that others follow: the first one is none, nor are short ones.
+#[test]
+fn only_full_packets_are_padded() {
+    let mut peer = Opened::with_probes(limits());
+    let lens = |peer: &mut Opened| -> Vec<usize> {
+        transmits(&mut peer.end).iter().map(|(_, bytes)| bytes.len()).collect()
+    };
+    assert_eq!(peer.end.write(peer.conn, &[0; FULL]), Ok(FULL));
+    assert_eq!(lens(&mut peer), [FULL + 20], "the window is one packet");
+    peer.ack(ZERO, 1);
+    peer.end.write(peer.conn, &[0; 100]).unwrap();
+    assert_eq!(lens(&mut peer), [120], "the window is six packets");
+    peer.ack(ZERO, 2);
+    peer.end.write(peer.conn, &[0; 3 * FULL]).unwrap();
+    peer.handle(ZERO, Packet { window: 300, ..peer.state(2, &[]) }).unwrap();
+    assert_eq!(lens(&mut peer), [320], "the window of the peer");
+    peer.handle(ZERO, peer.state(3, &[])).unwrap();
+    assert_eq!(lens(&mut peer), [1_010, FULL + 20, 3 * FULL - 300 - 2 * FULL + 20]);
 }
