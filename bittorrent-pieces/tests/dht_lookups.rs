@@ -164,3 +164,56 @@ fn eight_named_nodes_are_queries_of() {
     }
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), [1, 102, 103, 104, 105, 106, 107, 108, 109]);
 }
+
+/// BEP 42: with `enforce_ids` only nodes whose id fits their address are announced to.
+#[test]
+fn enforced_ids_decide_who_is_announced_to() {
+    for (enforce_ids, expected) in [(false, vec![1, 2]), (true, vec![1])] {
+        let mut config = DhtConfig::new(NodeId([0; 20]), [7; 16]);
+        config.enforce_ids = enforce_ids;
+        let mut node = DhtNode::new(config, DhtVec::new(limits())).unwrap();
+        let fit = NodeId::for_address(honest(1).ip(), [5; 20]);
+        let name = |addr: SocketAddr| if addr == honest(1) { fit } else { NodeId([0x77; 20]) };
+        assert!(!name(honest(2)).fits(honest(2).ip()));
+        for n in 1..=2 {
+            node.add(ZERO, honest(n)).unwrap();
+            exchange(&mut node, ZERO, |addr| Some(name(addr)));
+        }
+        node.find_peers(ZERO, TORRENT, Some(1)).unwrap();
+        let mut announced = vec![];
+        loop {
+            let queries = queries_of(&mut node);
+            if queries.is_empty() {
+                break;
+            }
+            for query in queries {
+                let mut response = Response::new(name(query.to));
+                response.token = Some(b"token");
+                answer(&mut node, ZERO, &query, response, None).unwrap();
+                announced.extend(query.text.starts_with("ANNOUNCE").then(|| number(query.to)));
+            }
+        }
+        announced.sort_unstable();
+        assert_eq!(announced, expected, "{enforce_ids}");
+    }
+}
+
+/// A node that another one named and that does not answer is asked once, and is not in the table.
+#[test]
+fn a_named_node_that_is_silent_is_asked_once() {
+    let mut node = with_nodes(limits(), 1..=1);
+    node.find_peers(secs(1), TORRENT, None).unwrap();
+    let [query] = &queries_of(&mut node)[..] else { panic!("one node is known") };
+    let mut named = [0; 26];
+    CompactNodes::encode(id(2), honest(2), &mut named).unwrap();
+    let mut response = Response::new(id(1));
+    response.nodes = CompactNodes::new(Family::V4, &named);
+    answer(&mut node, secs(1), query, response, None).unwrap();
+    assert_eq!(addresses(&queries_of(&mut node)), [honest(2)]);
+    while let Some(at) = node.poll_timeout().filter(|at| *at < secs(50)) {
+        node.handle_timeout(at);
+        assert!(queries_of(&mut node).is_empty());
+    }
+    assert!(matches!(node.poll_event(), Some(DhtEvent::Finished { answers: 1, .. })));
+    assert_eq!(node.table().len(), 1);
+}

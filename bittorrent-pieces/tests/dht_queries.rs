@@ -157,12 +157,20 @@ fn buckets_are_refreshed() {
     eight.handle_timeout(secs(900));
     let queries = queries_of(&mut eight);
     assert_eq!(queries.len(), 3);
-    assert!(queries[0].text.starts_with("FIND NODE") && queries[0].text == queries[2].text);
+    let first = queries[0].text.clone();
+    assert!(first.starts_with("FIND NODE") && queries.iter().all(|query| query.text == first));
     for query in queries {
         answer(&mut eight, secs(901), &query, Response::new(id(number(query.to))), None).unwrap();
     }
-    assert!(queries_of(&mut eight).iter().all(|query| query.text.starts_with("FIND NODE")));
+    assert!(queries_of(&mut eight).iter().all(|query| query.text == first));
     assert_eq!(eight.poll_event(), None, "it is not the caller's");
+    // A quarter of an hour later by another random id; the eight failed twice at most.
+    let later = run(&mut eight, secs(1_859));
+    assert!(later.iter().all(|(_, text)| *text == first), "{later:?}");
+    eight.handle_timeout(secs(1_860));
+    let again = queries_of(&mut eight);
+    assert!(again.iter().all(|query| query.text.starts_with("FIND NODE") && query.text != first));
+    assert!(!again.is_empty());
 }
 
 /// Addresses wait for their pings: 16, each once; those of the other version of IP and without a port are refused.
@@ -242,6 +250,8 @@ fn our_address_is_what_most_networks_see() {
     // The vote of the second network is the oldest of eight, and goes: two are left, and three for another address.
     assert_eq!(vote(honest(9), Some(seen(2))), ours);
     assert_eq!(vote(honest(10), Some(seen(2))), Some(seen(2).ip()));
+    assert_eq!(vote(honest(6), Some(seen(1))), None, "three networks see each of two");
+    assert_eq!(vote(honest(7), Some(seen(1))), ours);
 }
 
 /// Our own neighbourhood is looked up once, and again under a new id.

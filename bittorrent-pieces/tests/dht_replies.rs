@@ -5,7 +5,7 @@ mod dht_by_hand;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use bittorrent_pieces::dht::krpc::{Body, Message, Method, PROTOCOL_ERROR, Query, Response};
+use bittorrent_pieces::dht::krpc::{Body, Message, Method, PROTOCOL_ERROR, Query, Response, Want};
 use bittorrent_pieces::dht::*;
 use bittorrent_pieces::{Family, InfoHash};
 use dht_by_hand::*;
@@ -308,4 +308,32 @@ fn an_unknown_method_with_a_target_is_answered_by_nodes() {
         Message::decode(&reply).unwrap().body,
         Body::Error { code, text: b"unknown method" }
     );
+}
+
+/// BEP 32: nodes of our version of IP, unless only the other one is wanted.
+#[test]
+fn nodes_of_the_other_version_of_ip_are_not_sent() {
+    for family in [Family::V4, Family::V6] {
+        let mut node = filled(family, 0);
+        let ours = family == Family::V4;
+        for (v4, v6) in [(false, false), (true, true), (ours, !ours), (!ours, ours)] {
+            let find = Method::FindNode { target: NodeId([0x80; 20]) };
+            let wanted = Query { want: Want { v4, v6 }, ..Query::new(id(9_999), find) };
+            query(&mut node, ZERO, address(family, 500), wanted);
+            let replies = exchange(&mut node, ZERO, |_| None);
+            let response = response(&replies[0].1);
+            let sent = response.nodes.or(response.nodes6).is_some();
+            assert_eq!(sent, (v4, v6) != (!ours, ours), "{family:?} {v4} {v6}");
+        }
+    }
+}
+
+/// A client: 160 nodes, 8 lookups, 2,000 peers, 64 items.
+#[test]
+fn the_usual_limits_are_those_of_a_client() {
+    let DhtLimits { routes, lookups, peers, items } = DhtLimits::default();
+    assert_eq!([routes, lookups, peers, items], [160, 8, 2_000, 64]);
+    let config = DhtConfig::new(NodeId([1; 20]), *b"12345678\0\0\0\0\0\0\x01\x02");
+    assert_eq!((config.seed, config.patience), (258, secs(4)));
+    assert_eq!((config.read_only, config.enforce_ids), (false, false));
 }

@@ -4,8 +4,10 @@ mod utp_by_hand;
 
 use core::time::Duration;
 
+use bittorrent_pieces::ConnId;
 use bittorrent_pieces::utp::{
-    CloseReason, MAX_LEN, Packet, PacketKind, UtpEndpoint, UtpEvent, UtpLimits, UtpVec,
+    CloseReason, ConfigError, MAX_LEN, Packet, PacketKind, UtpConfig, UtpEndpoint, UtpEvent,
+    UtpLimits, UtpVec,
 };
 use utp_by_hand::*;
 
@@ -159,4 +161,48 @@ fn only_full_packets_are_padded() {
     assert_eq!(lens(&mut peer), [320], "the window of the peer");
     peer.handle(ZERO, peer.state(3, &[])).unwrap();
     assert_eq!(lens(&mut peer), [1_010, FULL + 20, 3 * FULL - 300 - 2 * FULL + 20]);
+}
+
+/// What a connection held behind a gap is not part of the next one in its slot.
+#[test]
+fn a_slot_is_empty_for_the_next_connection() {
+    let mut peer = Opened::new(UtpLimits { conns: 1, ..limits() });
+    peer.handle(ZERO, peer.payload(PacketKind::Data, 2, 0, b"old")).unwrap();
+    peer.end.abort(peer.conn).unwrap();
+    peer.sent();
+    let (conn, seq) = accept(&mut peer.end, 2, 70);
+    let data = packet(PacketKind::Data, 71, 3, seq.wrapping_sub(1), b"new");
+    peer.end.handle_datagram(ZERO, address(2), &encoded(data)).unwrap();
+    let [(_, ack)] = &transmits(&mut peer.end)[..] else { panic!("an acknowledgement") };
+    assert_eq!(Packet::decode(ack).unwrap().sack(), None);
+    assert_eq!(read(&mut peer.end, conn), b"xnew");
+}
+
+/// Each connection needs a packet, a byte to send, and a datagram to receive.
+#[test]
+fn the_least_storage_is_enough() {
+    let least = UtpLimits { conns: 3, packets: 1, reorder: 0, send: 1, receive: MAX_LEN };
+    let new = |limits| UtpEndpoint::new(UtpConfig::new([1; 16]), UtpVec::new(limits)).err();
+    assert_eq!(new(least), None);
+    assert_eq!(new(UtpLimits { packets: 0, ..least }), Some(ConfigError::Send(3)));
+    assert_eq!(new(UtpLimits { send: 0, ..least }), Some(ConfigError::Send(3)));
+    let receive = UtpLimits { receive: MAX_LEN - 1, ..least };
+    assert_eq!(new(receive), Some(ConfigError::Receive(3 * MAX_LEN)));
+    let config = UtpConfig::new(*b"12345678\0\0\0\0\0\0\x01\x02");
+    assert_eq!((config.seed, config.accept, config.per_network), (258, true, 8));
+}
+
+/// The ids of the connections to one address differ, and so do those of their packets.
+#[test]
+fn dialled_connections_have_ids_of_their_own() {
+    let mut end = endpoint(1, UtpLimits { conns: 20, ..limits() });
+    let conns: Vec<ConnId> = (0..20).map(|_| end.connect(ZERO, address(1)).unwrap()).collect();
+    assert_eq!(conns, (0..20).map(ConnId).collect::<Vec<_>>());
+    let mut ids: Vec<u16> = transmits(&mut end)
+        .iter()
+        .map(|(_, bytes)| Packet::decode(bytes).unwrap().connection)
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!((ids.len(), end.len(), end.is_empty()), (20, 20, false));
 }

@@ -185,6 +185,7 @@ fn a_reset_names_one_of_the_last_packets() {
                 assert_eq!(result, Ok(Some(peer.conn)));
                 let closed = UtpEvent::Closed { conn: peer.conn, reason: CloseReason::Reset };
                 assert_eq!(peer.end.poll_event(), Some(closed));
+                assert_eq!(peer.sent(), [], "it is not answered");
             } else {
                 assert_eq!(result, Err(DatagramError::Ack(ack)));
                 assert_eq!(peer.end.poll_event(), None);
