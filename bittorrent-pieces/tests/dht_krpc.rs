@@ -222,36 +222,41 @@ fn a_key_that_is_missing_or_malformed_is_named() {
     assert_eq!(bare.body, Body::Error { code: 201, text: b"" });
 }
 
+/// Returns a response with these results.
+fn response(results: &str) -> Vec<u8> {
+    format!("d1:rd{results}e1:t2:aa1:y1:re").into_bytes()
+}
+
+fn read(message: &[u8]) -> Response<'_> {
+    let Body::Response(response) = Message::decode(message).unwrap().body else { panic!() };
+    response
+}
+
 /// Optional parts that are malformed are left out; the rest of the message counts.
 #[test]
 fn a_malformed_optional_part_is_left_out() {
-    let response = |results: &str| {
-        let bytes = format!("d1:rd{results}e1:t2:aa1:y1:re");
-        let Body::Response(response) = Message::decode(bytes.leak().as_bytes()).unwrap().body
-        else {
-            panic!()
-        };
-        response
-    };
     let id = "2:id20:abcdefghij0123456789";
     let of = |letter: &str, count: usize| format!("{count}:{}", letter.repeat(count));
     let one = response(&format!("4:BFpe{}{id}", of("p", 256)));
-    assert!(one.leechers.is_some() && one.filters().is_none(), "one filter without the other");
+    assert!(read(&one).leechers.is_some() && read(&one).filters().is_none());
     let short = response(&format!("4:BFpe{}4:BFsd{}{id}", of("p", 255), of("s", 256)));
-    assert_eq!((short.leechers, short.seeds.is_some()), (None, true));
+    assert_eq!((read(&short).leechers, read(&short).seeds.is_some()), (None, true));
     let wrong = response(&format!("{id}1:k3:KKK3:sig3:SSS6:values3:abc"));
-    assert_eq!(wrong, Response::new(ID));
-    let samples = |keys: &str| response(&format!("{id}{keys}")).samples;
+    assert_eq!(read(&wrong), Response::new(ID));
     let hashes = [[b'h'; 20]];
-    let none = Samples::new(&hashes, 0, Duration::ZERO);
-    assert_eq!(samples("7:samples20:hhhhhhhhhhhhhhhhhhhh"), Some(none), "numbers count as 0");
-    assert_eq!(samples("8:intervali-1e3:numi-1e7:samples20:hhhhhhhhhhhhhhhhhhhh"), Some(none));
-    assert_eq!(samples("7:samples19:hhhhhhhhhhhhhhhhhhh"), None);
-    assert_eq!(samples("8:intervali60e3:numi9e"), None);
-    let values = response(&format!(
-        "{id}6:valuesl5:aaaaa6:axje.u7:aaaaaaa18:abcdefghijklmnopqr6:idhtnmi1ee"
-    ));
-    let peers: Vec<String> = values.values.unwrap().iter().map(|peer| peer.to_string()).collect();
+    let without_numbers = Some(Samples::new(&hashes, 0, Duration::ZERO));
+    for (keys, samples) in [
+        ("7:samples20:hhhhhhhhhhhhhhhhhhhh", without_numbers),
+        ("8:intervali-1e3:numi-1e7:samples20:hhhhhhhhhhhhhhhhhhhh", without_numbers),
+        ("7:samples19:hhhhhhhhhhhhhhhhhhh", None),
+        ("8:intervali60e3:numi9e", None),
+    ] {
+        assert_eq!(read(&response(&format!("{id}{keys}"))).samples, samples, "{keys}");
+    }
+    let values = "6:valuesl5:aaaaa6:axje.u7:aaaaaaa18:abcdefghijklmnopqr6:idhtnmi1ee";
+    let values = response(&format!("{id}{values}"));
+    let values = read(&values).values.unwrap();
+    let peers: Vec<String> = values.iter().map(|peer| peer.to_string()).collect();
     let v6 = "[6162:6364:6566:6768:696a:6b6c:6d6e:6f70]:29042";
     assert_eq!(peers, ["97.120.106.101:11893", v6, "105.100.104.116:28269"]);
     let bytes = b"d2:ip5:abcde1:rd2:id20:abcdefghij0123456789e2:roi0e1:t2:aa1:y1:re";

@@ -1,4 +1,4 @@
-//! How a node of the DHT looks up peers: whom it asks, what it takes from the answers, and where it announces itself.
+//! How a node of the DHT looks up peers: which nodes it asks, what it takes from the answers, and where it announces itself.
 
 mod dht_by_hand;
 

@@ -1,4 +1,4 @@
-//! What a node of the DHT asks, whom, and when; what it makes of the answers.
+//! What a node of the DHT asks, which nodes, and when; what it makes of the answers.
 
 mod dht_by_hand;
 
@@ -17,7 +17,7 @@ fn limits() -> DhtLimits {
     DhtLimits { routes: 160, lookups: 4, peers: 10, items: 4 }
 }
 
-/// Lets time pass; returns the queries that were due, with the seconds.
+/// Fires the timers until a time; returns the queries that were due, with the seconds.
 fn run(node: &mut DhtNode<DhtVec>, until: Duration) -> Vec<(u64, String)> {
     let mut queries = vec![];
     loop {

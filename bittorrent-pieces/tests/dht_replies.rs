@@ -1,4 +1,4 @@
-//! What a node of the DHT replies: how much of it fits, and to whom.
+//! What a node of the DHT replies: how much of it fits, and which nodes receive it.
 
 mod dht_by_hand;
 
@@ -268,7 +268,7 @@ fn a_flood_of_queries_is_dropped() {
     assert_eq!(exchange(&mut node, ZERO, |_| None).len(), 8);
 }
 
-/// BEP 5, `implied_port`: the port of the datagram; 0 is none.
+/// BEP 5, `implied_port`: the port of the datagram. 0 is not a port.
 #[test]
 fn the_port_of_an_announce_may_be_that_of_the_datagram() {
     let mut node = filled(Family::V4, 10);

@@ -119,7 +119,7 @@ fn an_empty_packet_is_acknowledged() {
     let mut peer = Opened::new(limits());
     peer.handle(ZERO, peer.payload(PacketKind::Data, 1, 0, b"")).unwrap();
     assert_eq!(peer.end.poll_event(), None);
-    let [state] = peer.sent()[..] else { panic!("an acknowledgement") };
+    let [state] = &peer.sent()[..] else { panic!("an acknowledgement") };
     assert_eq!(state.ack, 3);
 }
 
@@ -130,7 +130,7 @@ fn the_last_packet_of_a_peer_is_acknowledged() {
         let mut peer = Opened::new(limits());
         peer.end.close(peer.conn).unwrap();
         peer.data();
-        let last = if fin { peer.payload(PacketKind::Fin, 1, 1, b"") } else { peer.state(1, &[]) };
+        let last = if fin { peer.payload(PacketKind::Fin, 1, 1, b"") } else { peer.state(1) };
         peer.handle(ZERO, last).unwrap();
         let acks: Vec<u16> = peer.sent().iter().map(|packet| packet.ack).collect();
         assert_eq!(acks, if fin { vec![3] } else { vec![] });
@@ -143,7 +143,7 @@ fn the_last_packet_of_a_peer_is_acknowledged() {
     }
 }
 
-/// A probe is a full packet that others follow: the first one is none, nor are short ones.
+/// A probe is a full packet that others follow: neither the first one nor short ones are padded.
 #[test]
 fn only_full_packets_are_padded() {
     let mut peer = Opened::with_probes(limits());
@@ -157,9 +157,9 @@ fn only_full_packets_are_padded() {
     assert_eq!(lens(&mut peer), [120], "the window is six packets");
     peer.ack(ZERO, 2);
     peer.end.write(peer.conn, &[0; 3 * FULL]).unwrap();
-    peer.handle(ZERO, Packet { window: 300, ..peer.state(2, &[]) }).unwrap();
+    peer.handle(ZERO, Packet { window: 300, ..peer.state(2) }).unwrap();
     assert_eq!(lens(&mut peer), [320], "the window of the peer");
-    peer.handle(ZERO, peer.state(3, &[])).unwrap();
+    peer.handle(ZERO, peer.state(3)).unwrap();
     assert_eq!(lens(&mut peer), [1_010, FULL + 20, 3 * FULL - 300 - 2 * FULL + 20]);
 }
 

@@ -24,9 +24,9 @@ fn deliver(peer: &mut Opened, numbers: impl IntoIterator<Item = u16>) {
 }
 
 /// Returns the last packet that is acknowledged without a gap before it, and those behind a gap.
-fn acked(packet: &Packet<'_>) -> (u16, Vec<u16>) {
-    let last = packet.ack.wrapping_sub(2);
-    let behind = packet.sack().map_or(vec![], |sack| {
+fn acked(sent: &Sent) -> (u16, Vec<u16>) {
+    let last = sent.ack.wrapping_sub(2);
+    let behind = sent.packet().sack().map_or(vec![], |sack| {
         (0..sack.packets()).filter(|nth| sack.has(*nth)).map(|nth| last + 2 + nth as u16).collect()
     });
     (last, behind)
@@ -40,18 +40,18 @@ fn a_packet_has_the_fields_of_bep_29() {
     let data = Packet { timestamp: 400, ..peer.payload(PacketKind::Data, 1, 0, &[1; 100]) };
     peer.handle(now, data).unwrap();
     peer.end.write(peer.conn, b"hello").unwrap();
-    let [sent] = peer.sent()[..] else { panic!("the data acknowledges too") };
+    let [sent] = &peer.sent()[..] else { panic!("the data acknowledges too") };
     let expected = Packet {
         timestamp: 1_000, // the clock wraps around
         difference: 600,
         window: 10_000 - 101, // beside the byte of the first packet
         ..packet(PacketKind::Data, ID, peer.first, 3, b"hello")
     };
-    assert_eq!(sent, expected);
+    assert_eq!(sent.packet(), expected);
     // A peer whose clock is ours has a difference, of 1: 0 would mean that it is unknown.
     peer.handle(now, Packet { timestamp: 1_000, ..peer.payload(PacketKind::Data, 2, 0, b"y") })
         .unwrap();
-    let [state] = peer.sent()[..] else { panic!("an acknowledgement") };
+    let [state] = &peer.sent()[..] else { panic!("an acknowledgement") };
     assert_eq!((state.kind, state.difference), (PacketKind::State, 1));
     assert_eq!(state.seq, peer.first.wrapping_add(1), "that of the next packet");
 }
@@ -70,20 +70,20 @@ fn packets_behind_a_gap_are_acknowledged_one_by_one() {
         (64, vec![0b1000_0101, 1, 0, 0x80, 1, 0, 0, 0x40]),
     ] {
         deliver(&mut peer, [arrives]);
-        let [state] = peer.sent()[..] else { panic!("an acknowledgement") };
+        let [state] = &peer.sent()[..] else { panic!("an acknowledgement") };
         assert_eq!((state.kind, state.ack), (PacketKind::State, 2));
-        let extension = state.extensions.iter().next().unwrap();
+        let extension = state.packet().extensions.iter().next().unwrap();
         assert_eq!((extension.number, extension.bytes), (1, &mask[..]), "{arrives}");
     }
     // The gap is filled: what waited follows, up to the next gap.
     deliver(&mut peer, [1]);
-    let [state] = peer.sent()[..] else { panic!("an acknowledgement") };
-    assert_eq!(acked(&state), (2, vec![4, 9, 10, 33, 34, 64]));
+    let [state] = &peer.sent()[..] else { panic!("an acknowledgement") };
+    assert_eq!(acked(state), (2, vec![4, 9, 10, 33, 34, 64]));
     deliver(&mut peer, [3]);
     assert_eq!(read(&mut peer.end, peer.conn), [b'x', 1, 2, 3, 4]);
     deliver(&mut peer, (5..=8).chain(11..=32).chain(35..=63));
-    let [state] = peer.sent()[..] else { panic!("an acknowledgement") };
-    assert_eq!((acked(&state), state.extensions.iter().count()), ((64, vec![]), 0));
+    let [state] = &peer.sent()[..] else { panic!("an acknowledgement") };
+    assert_eq!((acked(state), state.packet().extensions.iter().count()), ((64, vec![]), 0));
     assert_eq!(read(&mut peer.end, peer.conn), (5..=64).collect::<Vec<u8>>());
 }
 
@@ -112,8 +112,8 @@ fn repeated_packets_are_read_once() {
     deliver(&mut peer, [1, 3]);
     for packet in [again(1, b"again"), again(3, b"again"), again(0, b"again")] {
         peer.handle(ZERO, packet(&peer)).unwrap();
-        let [state] = peer.sent()[..] else { panic!("an acknowledgement") };
-        assert_eq!(acked(&state), (1, vec![3]));
+        let [state] = &peer.sent()[..] else { panic!("an acknowledgement") };
+        assert_eq!(acked(state), (1, vec![3]));
     }
     deliver(&mut peer, [2]);
     assert_eq!(read(&mut peer.end, peer.conn), [b'x', 1, 2, 3]);
@@ -136,7 +136,7 @@ fn packets_outside_of_the_window_are_refused() {
             assert_eq!(peer.handle(ZERO, packet), expected, "{seq}");
         }
         // A STATE takes no number.
-        assert!(peer.handle(ZERO, Packet { seq, ..peer.state(0, &[]) }).is_ok());
+        assert!(peer.handle(ZERO, Packet { seq, ..peer.state(0) }).is_ok());
     }
 }
 
@@ -158,14 +158,14 @@ fn old_acknowledgements_are_ignored_and_older_ones_refused() {
     peer.ack(ZERO, 1);
     peer.data();
     for (behind, accepted) in [(1, true), (259, true), (260, false), (40_000, false)] {
-        let mut state = peer.state(2, &[]);
+        let mut state = peer.state(2);
         state.ack = state.ack.wrapping_sub(behind).wrapping_sub(1);
         let expected =
             if accepted { Ok(Some(peer.conn)) } else { Err(DatagramError::Ack(state.ack)) };
         assert_eq!(peer.handle(ZERO, state), expected, "{behind}");
     }
     // One packet is in flight: the next one was not sent.
-    let ahead = peer.state(3, &[]);
+    let ahead = peer.state(3);
     assert_eq!(peer.handle(ZERO, ahead), Err(DatagramError::Ack(ahead.ack)));
     assert_eq!(peer.ack(ZERO, 2), []);
 }
@@ -200,12 +200,12 @@ fn a_stream_ends_when_all_of_it_has_arrived() {
     let mut peer = Opened::new(limits());
     peer.handle(ZERO, peer.payload(PacketKind::Fin, 3, 0, b"")).unwrap();
     deliver(&mut peer, [1]);
-    let [state] = peer.sent()[..] else { panic!("an acknowledgement") };
+    let [state] = &peer.sent()[..] else { panic!("an acknowledgement") };
     assert_eq!(state.ack, 3, "packet 2 is missing");
     assert_eq!(peer.end.poll_event(), Some(UtpEvent::Readable { conn: peer.conn }));
     assert_eq!(peer.end.poll_event(), None);
     deliver(&mut peer, [2]);
-    let [state] = peer.sent()[..] else { panic!("an acknowledgement") };
+    let [state] = &peer.sent()[..] else { panic!("an acknowledgement") };
     assert_eq!(state.ack, 5, "the FIN too");
     let conn = peer.conn;
     let events = core::iter::from_fn(|| peer.end.poll_event()).collect::<Vec<_>>();
@@ -224,8 +224,8 @@ fn a_stream_ends_once() {
     }
     deliver(&mut peer, [1]);
     assert_eq!(read(&mut peer.end, peer.conn), [b'x', 1]);
-    let [state] = peer.sent()[..] else { panic!("an acknowledgement") };
-    assert_eq!(acked(&state), (2, vec![]));
+    let [state] = &peer.sent()[..] else { panic!("an acknowledgement") };
+    assert_eq!(acked(state), (2, vec![]));
 }
 
 /// Packets behind a gap leave room for the longest packet that may fill it.
@@ -236,15 +236,15 @@ fn packets_behind_a_gap_leave_room_for_what_is_missing() {
         let mut peer = Opened::new(UtpLimits { receive: receive.max(len), ..limits() });
         let payload = vec![2; len];
         peer.handle(ZERO, peer.payload(PacketKind::Data, 2, 0, &payload)).unwrap();
-        let [state] = peer.sent()[..] else { panic!("an acknowledgement") };
-        assert_eq!(acked(&state).1, if held { vec![2] } else { vec![] }, "{len}");
+        let [state] = &peer.sent()[..] else { panic!("an acknowledgement") };
+        assert_eq!(acked(state).1, if held { vec![2] } else { vec![] }, "{len}");
         let window = if held { MAX_LEN } else { 2 * MAX_LEN };
         assert_eq!(state.window as usize, window, "held bytes take room");
     }
     let mut small = Opened::new(UtpLimits { receive: 2 * MAX_LEN, ..limits() });
     small.handle(ZERO, small.payload(PacketKind::Data, 2, 0, &[2; MAX_LEN])).unwrap();
-    let [state] = small.sent()[..] else { panic!("an acknowledgement") };
-    assert_eq!(acked(&state).1, [], "a byte too few");
+    let [state] = &small.sent()[..] else { panic!("an acknowledgement") };
+    assert_eq!(acked(state).1, [], "a byte too few");
     small.handle(ZERO, small.payload(PacketKind::Data, 1, 0, &[1; MAX_LEN])).unwrap();
     small.handle(ZERO, small.payload(PacketKind::Data, 2, 0, &[2; MAX_LEN - 1])).unwrap();
     assert_eq!(
@@ -268,7 +268,7 @@ fn room_is_announced_when_the_peer_may_wait_for_it() {
     assert_eq!(peer.end.read(peer.conn, &mut buf[..799]), Ok(799));
     assert_eq!(peer.sent(), [], "less than half of the room");
     assert_eq!(peer.end.read(peer.conn, &mut buf[..1]), Ok(1));
-    let [state] = peer.sent()[..] else { panic!("the window") };
+    let [state] = &peer.sent()[..] else { panic!("the window") };
     assert_eq!((state.kind, state.window), (PacketKind::State, 2_000));
     assert_eq!(peer.end.read(peer.conn, &mut buf), Ok(2_000));
     assert_eq!(peer.sent(), [], "it knows that there is room");

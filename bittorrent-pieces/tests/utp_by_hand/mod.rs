@@ -77,6 +77,40 @@ pub fn open(
     opened.map(|_| seq)
 }
 
+/// A packet that was sent.
+#[derive(Debug, PartialEq)]
+pub struct Sent {
+    pub kind: PacketKind,
+    pub connection: u16,
+    pub difference: u32,
+    pub window: u32,
+    pub seq: u16,
+    pub ack: u16,
+    pub payload: Vec<u8>,
+    /// The whole datagram.
+    pub bytes: Vec<u8>,
+}
+
+impl Sent {
+    fn new(bytes: Vec<u8>) -> Self {
+        let Packet { kind, connection, difference, window, seq, ack, payload, .. } =
+            Packet::decode(&bytes).unwrap();
+        let payload = payload.to_vec();
+        Self { kind, connection, difference, window, seq, ack, payload, bytes }
+    }
+
+    pub fn packet(&self) -> Packet<'_> {
+        Packet::decode(&self.bytes).unwrap()
+    }
+}
+
+/// Sends what is due, all of it to one address.
+pub fn sent(end: &mut UtpEndpoint<UtpVec>, to: SocketAddr) -> Vec<Sent> {
+    let sent = transmits(end);
+    assert!(sent.iter().all(|(addr, _)| *addr == to), "{sent:?}");
+    sent.into_iter().map(|(_, bytes)| Sent::new(bytes)).collect()
+}
+
 /// A connection that a peer opened by hand at time 0. Packets stay at their first length.
 pub struct Opened {
     pub end: UtpEndpoint<UtpVec>,
@@ -114,22 +148,25 @@ impl Opened {
 
     /// The same, and single packets: bit 0 stands for packet `packets + 1`.
     pub fn sack(&mut self, now: Duration, packets: u16, mask: &[u8]) -> Vec<u16> {
-        self.handle(now, self.state(packets, mask)).unwrap();
+        self.handle_sack(now, packets, mask);
         self.data()
     }
 
-    /// Returns a STATE that acknowledges the first packets, and those of a mask.
-    pub fn state(&self, packets: u16, mask: &[u8]) -> Packet<'static> {
-        let ack = self.first.wrapping_add(packets).wrapping_sub(1);
-        let state = packet(PacketKind::State, ID + 1, 3, ack, b"");
-        if mask.is_empty() {
-            return state;
+    /// Delivers a STATE that acknowledges the first packets, and those of a mask.
+    pub fn handle_sack(&mut self, now: Duration, packets: u16, mask: &[u8]) {
+        let mut bytes = encoded(self.state(packets));
+        if !mask.is_empty() {
+            bytes[1] = 1;
+            bytes.extend([0, mask.len() as u8]);
+            bytes.extend(mask);
         }
-        let mut bytes = encoded(state);
-        bytes[1] = 1;
-        bytes.extend([0, mask.len() as u8]);
-        bytes.extend(mask);
-        Packet::decode(bytes.leak()).unwrap()
+        self.end.handle_datagram(now, address(1), &bytes).unwrap();
+    }
+
+    /// Returns a STATE that acknowledges the first packets.
+    pub fn state(&self, packets: u16) -> Packet<'static> {
+        let ack = self.first.wrapping_add(packets).wrapping_sub(1);
+        packet(PacketKind::State, ID + 1, 3, ack, b"")
     }
 
     /// Returns the packet number `nth` of the peer, which acknowledges `acked` packets; that of [`open`] has number 0.
@@ -153,10 +190,8 @@ impl Opened {
     }
 
     /// Sends what is due; returns all packets.
-    pub fn sent(&mut self) -> Vec<Packet<'static>> {
-        let sent = transmits(&mut self.end);
-        assert!(sent.iter().all(|(to, _)| *to == address(1)));
-        sent.into_iter().map(|(_, bytes)| Packet::decode(bytes.leak()).unwrap()).collect()
+    pub fn sent(&mut self) -> Vec<Sent> {
+        sent(&mut self.end, address(1))
     }
 
     /// Sends what is due; returns the numbers of the packets with data, counted from 0.
