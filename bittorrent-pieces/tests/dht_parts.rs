@@ -92,6 +92,7 @@ fn a_token_is_valid_for_this_period_and_the_next() {
         assert!(!tokens.accepts(secs(300), ip, torrent, &token[..7]));
         assert!(!Tokens::new([8; 16]).accepts(secs(300), ip, torrent, &token));
     }
+    assert_eq!(format!("{tokens:?}"), "Tokens(..)", "the key is not printed");
 }
 
 /// BEP 33: two bits for each address, and a union for several nodes.

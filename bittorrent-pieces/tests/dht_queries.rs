@@ -136,6 +136,23 @@ fn a_node_that_answers_under_our_id_fails() {
     assert_eq!(node.table().health(secs(3), id(1)), Some(Health::Bad));
 }
 
+/// An address that was added has no id yet: when it answers, no other node fails for it, whatever its id.
+#[test]
+fn an_answer_to_a_first_ping_concerns_no_other_node() {
+    let mut config = DhtConfig::new(id(1_000), [7; 16]);
+    config.seed = 1;
+    let mut node = DhtNode::new(config, DhtVec::new(limits())).unwrap();
+    let zeros = NodeId([0; 20]);
+    for n in 1..=5 {
+        node.add(ZERO, honest(n)).unwrap();
+        exchange(&mut node, ZERO, |addr| {
+            Some(if addr == honest(1) { zeros } else { id(number(addr)) })
+        });
+    }
+    assert_eq!(node.table().len(), 5);
+    assert_eq!(node.table().health(ZERO, zeros), Some(Health::Good));
+}
+
 /// BEP 5: a bucket without a message for 15 minutes is refreshed, and few nodes are not enough.
 #[test]
 fn buckets_are_refreshed() {

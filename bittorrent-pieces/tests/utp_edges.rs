@@ -190,6 +190,8 @@ fn the_least_storage_is_enough() {
     assert_eq!(new(receive), Some(ConfigError::Receive(3 * MAX_LEN)));
     let config = UtpConfig::new(*b"12345678\0\0\0\0\0\0\x01\x02");
     assert_eq!((config.seed, config.accept, config.per_network), (258, true, 8));
+    let text = "UtpConfig { accept: true, per_network: 8, .. }";
+    assert_eq!(format!("{config:?}"), text, "the secrets are not printed");
 }
 
 /// The ids of the connections to one address differ, and so do those of their packets.

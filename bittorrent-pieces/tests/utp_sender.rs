@@ -49,6 +49,18 @@ fn a_window_that_is_not_filled_does_not_grow() {
     assert_eq!(peer.write(ms(400), 40_000).len(), 6);
 }
 
+/// A sender that could have sent another full packet is not limited by the window: 3,000 and 528 bytes are 3,528.
+#[test]
+fn a_window_with_room_for_a_packet_does_not_grow() {
+    for (last, sent) in [(360, 6), (361, 11)] {
+        let mut peer = Opened::new(limits());
+        peer.write(ms(0), 6 * FULL + last);
+        assert_eq!(peer.ack(ms(50), 1), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(peer.ack(ms(100), 7), []);
+        assert_eq!(peer.write(ms(100), 40_000).len(), sent, "{last}");
+    }
+}
+
 /// 0, and 0x7FFFFFFF of old versions of µTorrent, mean that no delay was measured.
 #[test]
 fn a_delay_that_was_not_measured_does_not_change_the_window() {
@@ -220,6 +232,18 @@ fn a_peer_that_answers_without_room_is_not_given_up() {
     assert_eq!(peer.end.len(), 1);
 }
 
+/// A window of one full packet is room: such a peer that acknowledges nothing is given up.
+#[test]
+fn a_peer_that_has_room_and_acknowledges_nothing_is_given_up() {
+    let mut peer = in_flight(1);
+    for at in 1..70 {
+        let _ = peer.handle(secs(at), Packet { window: FULL as u32, ..peer.state(1) });
+        peer.run(secs(at));
+    }
+    let closed = UtpEvent::Closed { conn: peer.conn, reason: CloseReason::TimedOut };
+    assert_eq!(peer.end.poll_event(), Some(closed));
+}
+
 /// The slots of a connection bound its packets in flight, the FIN too.
 #[test]
 fn no_more_packets_are_in_flight_than_there_are_slots() {
@@ -369,14 +393,35 @@ fn each_packet_has_15_seconds() {
     assert!(matches!(peer.end.poll_event(), Some(UtpEvent::Closed { .. })));
 }
 
+/// A timeout closes the window to one packet, but not if a probe was lost alone: it may have been too long.
+#[test]
+fn a_probe_that_is_lost_alone_leaves_the_window() {
+    for (probes, len, sent) in [(true, FULL, 5), (true, FULL - 1, 0), (false, FULL, 0)] {
+        let mut peer = if probes { Opened::with_probes(limits()) } else { Opened::new(limits()) };
+        peer.write(ms(0), FULL);
+        peer.ack(ms(50), 1);
+        assert_eq!(peer.write(ms(50), len), [1]);
+        assert_eq!(peer.run(ms(1_050)), [(ms(1_050), 1)]);
+        assert_eq!(peer.write(ms(1_050), 20 * FULL).len(), sent, "{probes} {len}");
+    }
+    // Two packets: the probe was not alone.
+    let mut peer = Opened::with_probes(limits());
+    peer.write(ms(0), 3 * FULL);
+    assert_eq!(peer.ack(ms(50), 1), [1, 2]);
+    assert_eq!(peer.run(ms(1_050)), [(ms(1_050), 1)], "one packet");
+}
+
 /// What was slow to arrive is not held against a connection later.
 #[test]
 fn a_long_packet_that_arrives_late_is_forgotten() {
-    let mut peer = long_packets();
-    assert_eq!(peer.write(secs(10), 990), [7]);
+    let mut peer = Opened::with_probes(UtpLimits { packets: 1, ..limits() });
+    peer.write(ms(0), 2 * FULL);
+    assert_eq!(peer.ack(ms(50), 1), [1]);
+    assert_eq!(peer.ack(ms(100), 2), [], "packet 1 was padded to 1,010 bytes");
+    assert_eq!(peer.write(secs(10), 990), [2]);
     assert_eq!(peer.run(secs(24)).len(), 3 + 2, "and two empty packets");
-    assert_eq!(peer.ack(secs(24), 8), []);
-    peer.handle(secs(60), peer.state(8)).unwrap();
+    assert_eq!(peer.ack(secs(24), 3), []);
+    peer.handle(secs(60), peer.state(3)).unwrap();
     assert_eq!(peer.end.poll_event(), None, "nothing is in flight");
 }
 

@@ -83,9 +83,10 @@ fn place(
     free.or_else(|| random_place(slots.len(), rng))
 }
 
+/// Returns a place below `len`; 0 if there is none.
 fn random_place(len: usize, rng: &mut Rng) -> Option<usize> {
     let drawn = rng.below(u64::try_from(len).unwrap_or(u64::MAX));
-    usize::try_from(drawn).ok().filter(|at| *at < len)
+    usize::try_from(drawn).ok()
 }
 
 /// Counts slots and remembers the oldest.
@@ -164,7 +165,7 @@ pub(super) fn torrents(slots: &[StoredPeerSlot], now: Duration) -> u32 {
     for peer in fresh(slots, now) {
         let [byte, bit, ..] = peer.torrent.0;
         if let Some(place) = seen.get_mut(usize::from(byte)) {
-            *place |= 1_u8.wrapping_shl(u32::from(bit % 8));
+            *place |= 1_u8.wrapping_shl(bit.into()); // modulo 8
         }
     }
     seen.iter().map(|byte| byte.count_ones()).sum()

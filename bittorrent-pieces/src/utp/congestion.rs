@@ -97,18 +97,15 @@ impl Window {
     }
 
     /// A packet was lost: halves the window.
-    pub(super) const fn lost(&mut self, packet: u32) {
-        let half = self.bytes / 2;
-        self.bytes = if half < packet { packet } else { half };
+    pub(super) fn lost(&mut self, packet: u32) {
+        self.bytes = (self.bytes / 2).max(packet);
         self.threshold = self.bytes;
         self.slow_start = false;
     }
 
     /// Nothing was acknowledged in time: starts again with one packet.
-    pub(super) const fn timed_out(&mut self, packet: u32) {
-        let half = self.bytes / 2;
-        let least = packet.saturating_mul(2);
-        self.threshold = if half < least { least } else { half };
+    pub(super) fn timed_out(&mut self, packet: u32) {
+        self.threshold = (self.bytes / 2).max(packet.saturating_mul(2));
         self.bytes = packet;
         self.slow_start = true;
     }

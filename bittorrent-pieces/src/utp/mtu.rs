@@ -250,6 +250,16 @@ mod tests {
         }
     }
 
+    /// Half of more than 20 bytes is enough for the shortest padding.
+    #[test]
+    fn the_search_ends_when_20_bytes_are_open() {
+        for (refused, next) in [(569, None), (570, Some(558))] {
+            let mut mtu = MtuSearch::new("192.0.2.1:1".parse().expect("an address"));
+            mtu.too_big(refused);
+            assert_eq!(mtu.probe_len(Duration::ZERO), next, "{refused}");
+        }
+    }
+
     /// Timeouts in a row: the length in use is the new ceiling, and the search begins below.
     #[test]
     fn a_restart_searches_below_the_length_in_use() {
