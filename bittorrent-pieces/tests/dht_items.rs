@@ -398,6 +398,19 @@ fn an_expired_item_is_not_put() {
         assert_eq!(seen, puts);
         let ended = matches!(node.poll_event(), Some(DhtEvent::ItemFinished { stored: 0, .. }));
         assert_eq!(ended, !puts, "the answer to a put is waited for");
+        if puts {
+            node.handle_timeout(now + Duration::from_secs(4));
+            let event = node.poll_event();
+            let refused = DhtEvent::ItemFinished {
+                lookup: LookupId(0),
+                target: Item::immutable(HELLO).unwrap().target(),
+                found: 0,
+                answers: 1,
+                stored: 0,
+                refused: None,
+            };
+            assert_eq!(event, Some(refused), "it did not answer");
+        }
     }
 }
 

@@ -217,3 +217,25 @@ fn a_named_node_that_is_silent_is_asked_once() {
     assert!(matches!(node.poll_event(), Some(DhtEvent::Finished { answers: 1, .. })));
     assert_eq!(node.table().len(), 1);
 }
+
+/// Each lookup has a slot until its event, and a number of its own.
+#[test]
+fn lookups_that_have_no_slot_are_refused() {
+    let mut node = with_nodes(limits(), 1..=1);
+    let numbers: Vec<u32> =
+        (0..4).map(|_| node.find_peers(secs(1), TORRENT, None).unwrap().0).collect();
+    let first = numbers[0];
+    assert_eq!(numbers, [first, first + 1, first + 2, first + 3]);
+    let full = bittorrent_pieces::Full { capacity: 4 };
+    assert_eq!(node.find_peers(secs(1), TORRENT, None), Err(full));
+    let queries = queries_of(&mut node);
+    assert_eq!(queries.len(), 4, "each asks");
+    answer(&mut node, secs(1), &queries[1], Response::new(id(1)), None).unwrap();
+    let ended = node.poll_event();
+    let answered = |lookup| {
+        let torrent = TORRENT;
+        DhtEvent::Finished { lookup, torrent, peers: 0, answers: 1, announces: 0 }
+    };
+    assert_eq!(ended, Some(answered(LookupId(first + 1))));
+    assert_eq!(node.find_peers(secs(1), TORRENT, None), Ok(LookupId(first + 4)));
+}

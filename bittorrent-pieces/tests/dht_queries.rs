@@ -329,3 +329,72 @@ fn a_new_id_keeps_the_best_of_each_bucket() {
     assert_eq!(kept, (0..8).chain(15..23).collect::<Vec<_>>());
     assert_eq!(node.table().buckets(), 2);
 }
+
+/// Eight nodes in a bucket that is not split, one a second, and another bucket.
+fn full_bucket() -> DhtNode<DhtVec> {
+    let mut node = node(limits());
+    for n in 1..=9 {
+        let now = secs(u64::from(n));
+        node.add(now, honest(n)).unwrap();
+        exchange(&mut node, now, |addr| Some(far(number(addr))));
+    }
+    assert_eq!((node.table().len(), node.table().buckets()), (9, 2));
+    node
+}
+
+/// The id of a node of [`full_bucket`]: number 9 is in a bucket of its own.
+fn far(n: u32) -> NodeId {
+    let mut id = [n as u8; 20];
+    id[0] = if n == 9 { 0x40 } else { 0x80 };
+    NodeId(id)
+}
+
+/// A node that sent a query answers our ping.
+fn prove(node: &mut DhtNode<DhtVec>, now: Duration, n: u32) {
+    query(node, now, honest(n), Query::new(far(n), Method::Ping));
+    let pings = queries_of(node);
+    assert_eq!(addresses(&pings), [honest(n)]);
+    answer(node, now, &pings[0], Response::new(far(n)), None).unwrap();
+}
+
+/// BEP 5: when a questionable node is in the way of a new one, it is pinged, the longest silent one first.
+#[test]
+fn a_node_in_the_way_of_another_is_pinged() {
+    let mut node = full_bucket();
+    for oldest in 1..=8 {
+        let now = secs(1_000 + u64::from(oldest));
+        prove(&mut node, now, 20 + oldest);
+        let pings = queries_of(&mut node);
+        assert_eq!(addresses(&pings), [honest(oldest)]);
+        assert_eq!(pings[0].text, format!("PING node={}", NodeId([0; 20])));
+        answer(&mut node, now, &pings[0], Response::new(far(oldest)), None).unwrap();
+        assert_eq!(node.table().health(now, far(oldest)), Some(Health::Good));
+    }
+    query(&mut node, secs(1_010), honest(30), Query::new(far(30), Method::Ping));
+    assert!(queries_of(&mut node).is_empty(), "all are good: there is no room");
+    assert!((21..=28).all(|n| node.table().health(secs(1_010), far(n)).is_none()));
+}
+
+/// A node that is asked already is not pinged besides.
+#[test]
+fn a_node_that_is_asked_is_not_pinged_too() {
+    let mut node = full_bucket();
+    node.find_peers(secs(1_000), InfoHash(far(1).0), None).unwrap();
+    let queries = queries_of(&mut node);
+    assert_eq!(queries[0].to, honest(1));
+    prove(&mut node, secs(1_000), 20);
+    assert!(queries_of(&mut node).is_empty(), "its place is wanted, and a query is in flight");
+    for query in &queries {
+        answer(&mut node, secs(1_000), query, Response::new(far(number(query.to))), None).unwrap();
+    }
+    assert!(queries_of(&mut node).iter().all(|query| query.text.starts_with("GET PEERS")));
+    // The same for an address that the caller adds twice.
+    let mut node = dht_by_hand::node(limits());
+    node.add(ZERO, honest(1)).unwrap();
+    let pings = queries_of(&mut node);
+    node.add(ZERO, honest(1)).unwrap();
+    assert!(queries_of(&mut node).is_empty());
+    answer(&mut node, ZERO, &pings[0], Response::new(id(1)), None).unwrap();
+    let rest = queries_of(&mut node);
+    assert!(rest.iter().all(|query| query.text.starts_with("FIND NODE")), "no second ping");
+}

@@ -143,26 +143,6 @@ fn the_last_packet_of_a_peer_is_acknowledged() {
     }
 }
 
-/// A probe is a full packet that others follow: neither the first one nor short ones are padded.
-#[test]
-fn only_full_packets_are_padded() {
-    let mut peer = Opened::with_probes(limits());
-    let lens = |peer: &mut Opened| -> Vec<usize> {
-        transmits(&mut peer.end).iter().map(|(_, bytes)| bytes.len()).collect()
-    };
-    assert_eq!(peer.end.write(peer.conn, &[0; FULL]), Ok(FULL));
-    assert_eq!(lens(&mut peer), [FULL + 20], "the window is one packet");
-    peer.ack(ZERO, 1);
-    peer.end.write(peer.conn, &[0; 100]).unwrap();
-    assert_eq!(lens(&mut peer), [120], "the window is six packets");
-    peer.ack(ZERO, 2);
-    peer.end.write(peer.conn, &[0; 3 * FULL]).unwrap();
-    peer.handle(ZERO, Packet { window: 300, ..peer.state(2) }).unwrap();
-    assert_eq!(lens(&mut peer), [320], "the window of the peer");
-    peer.handle(ZERO, peer.state(3)).unwrap();
-    assert_eq!(lens(&mut peer), [1_010, FULL + 20, 3 * FULL - 300 - 2 * FULL + 20]);
-}
-
 /// What a connection held behind a gap is not part of the next one in its slot.
 #[test]
 fn a_slot_is_empty_for_the_next_connection() {
