@@ -317,3 +317,116 @@ fn lies_about_an_item_are_not_reported() {
         assert_eq!(found, reported, "{name:?} {value:?} {seq:?}");
     }
 }
+
+/// A value that was found, and its sequence number.
+type Version = (Vec<u8>, Option<i64>);
+
+/// Two nodes answer the queries of a node for an item; returns what was found, and the event.
+fn answers(name: ItemName<'_>, items: &[Item<'_>; 2]) -> (Vec<Version>, Option<DhtEvent>) {
+    let mut node = node(1, 4);
+    node.add(ZERO, public(1)).unwrap();
+    node.add(ZERO, public(2)).unwrap();
+    node.find_item(ZERO, name).unwrap();
+    let mut buf = [0; MAX_LEN];
+    let mut found = vec![];
+    while let Some(sent) = node.poll_transmit(&mut buf).unwrap() {
+        let message = Message::decode(&buf[..sent.len]).unwrap();
+        let nth = usize::from(sent.to == public(2));
+        let mut response = Response::new(NodeId([8 + nth as u8; 20]));
+        let signed = items[nth].signed();
+        if matches!(message.body, Body::Query(Query { method: Method::Get { .. }, .. })) {
+            response.value = Some(items[nth].value());
+            response.seq = items[nth].seq();
+            response.signature = signed.as_ref().map(|signed| &signed.signature);
+        }
+        let mut out = [0; MAX_LEN];
+        let reply = Message::new(message.transaction, Body::Response(response));
+        let len = reply.encode(&mut out).unwrap();
+        let outcome = node.handle_datagram(ZERO, sent.to, &out[..len]).unwrap();
+        if let DhtOutcome::Item { value, signed, .. } = outcome {
+            found.push((value.to_vec(), signed.map(|(seq, _)| seq)));
+        }
+    }
+    (found, node.poll_event())
+}
+
+/// An immutable item is reported once, a mutable one again if it is newer.
+#[test]
+fn the_same_item_is_reported_once() {
+    let immutable = Item::immutable(HELLO).unwrap();
+    let sign = |seq, value| Item::sign(&SECRET, b"", seq, value).unwrap();
+    let [old, new] = [sign(1, b"i1e"), sign(2, b"i2e")];
+    let versions = |numbers: &[i64]| -> Vec<Version> {
+        numbers.iter().map(|seq| (format!("i{seq}e").into_bytes(), Some(*seq))).collect()
+    };
+    for (items, expected) in [
+        ([immutable, immutable], vec![(HELLO.to_vec(), None)]),
+        ([old, old], versions(&[1])),
+        ([old, new], versions(&[1, 2])),
+        ([new, old], versions(&[2])),
+    ] {
+        let (found, event) = answers(items[0].name(), &items);
+        assert_eq!(found, expected);
+        let Some(DhtEvent::ItemFinished { found, answers, stored, refused, .. }) = event else {
+            panic!("{event:?}")
+        };
+        assert_eq!((found as usize, answers, stored, refused), (expected.len(), 2, 0, None));
+    }
+}
+
+/// An item that has expired before its nodes were found is not put any more.
+#[test]
+fn an_expired_item_is_not_put() {
+    for (now, puts) in [(minutes(119), true), (minutes(120), false)] {
+        let mut node = node(1, 4);
+        node.add(ZERO, public(1)).unwrap();
+        node.put_item(ZERO, &Item::immutable(HELLO).unwrap(), None).unwrap();
+        let mut buf = [0; MAX_LEN];
+        let sent = node.poll_transmit(&mut buf).unwrap().unwrap();
+        let query = Message::decode(&buf[..sent.len]).unwrap();
+        let mut response = Response::new(NodeId([8; 20]));
+        response.token = Some(b"token");
+        let mut out = [0; MAX_LEN];
+        let len =
+            Message::new(query.transaction, Body::Response(response)).encode(&mut out).unwrap();
+        node.handle_datagram(now, sent.to, &out[..len]).unwrap();
+        let mut seen = false;
+        while let Some(sent) = node.poll_transmit(&mut buf).unwrap() {
+            let query = Message::decode(&buf[..sent.len]).unwrap();
+            seen |= matches!(query.body, Body::Query(Query { method: Method::Put(_), .. }));
+        }
+        assert_eq!(seen, puts);
+        let ended = matches!(node.poll_event(), Some(DhtEvent::ItemFinished { stored: 0, .. }));
+        assert_eq!(ended, !puts, "the answer to a put is waited for");
+        if puts {
+            node.handle_timeout(now + Duration::from_secs(4));
+            let event = node.poll_event();
+            let refused = DhtEvent::ItemFinished {
+                lookup: LookupId(0),
+                target: Item::immutable(HELLO).unwrap().target(),
+                found: 0,
+                answers: 1,
+                stored: 0,
+                refused: None,
+            };
+            assert_eq!(event, Some(refused), "it did not answer");
+        }
+    }
+}
+
+/// All lookups are in use: the item is not stored either.
+#[test]
+fn a_put_without_a_lookup_changes_nothing() {
+    let storage = DhtVec::new(DhtLimits { routes: 10, lookups: 1, peers: 0, items: 4 });
+    let mut node = DhtNode::new(config(1), storage).unwrap();
+    node.add(ZERO, public(1)).unwrap();
+    node.put_item(ZERO, &Item::immutable(HELLO).unwrap(), None).unwrap();
+    let other = Item::immutable(b"i1e").unwrap();
+    let full = ItemLookupError::Full { capacity: 1 };
+    assert_eq!(node.put_item(ZERO, &other, None), Err(full));
+    assert_eq!(node.find_item(ZERO, other.name()), Err(full));
+    let stored = ask(&mut node, ZERO, public(2), Method::Get { target: other.target(), seq: None });
+    assert_eq!(stored.map(|(value, ..)| value), Ok(None));
+    let long = ItemName::Mutable { public_key: [1; 32], salt: &[0; 65] };
+    assert_eq!(node.find_item(ZERO, long), Err(ItemError::Salt(65).into()));
+}

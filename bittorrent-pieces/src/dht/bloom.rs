@@ -58,7 +58,7 @@ impl BloomFilter {
     fn set(&mut self, hash: u16) {
         let bit = hash % BITS;
         if let Some(byte) = self.0.get_mut(usize::from(bit / 8)) {
-            *byte |= 1_u8.wrapping_shl(u32::from(bit % 8));
+            *byte |= 1_u8.wrapping_shl(bit.into()); // modulo 8
         }
     }
 }

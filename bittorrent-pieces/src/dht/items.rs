@@ -178,3 +178,95 @@ pub(super) fn find(slots: &[ItemSlot], now: Duration, target: NodeId) -> Option<
     let mut stored = slots.iter().filter_map(|slot| slot.0.as_ref());
     stored.find(|stored| stored.target == target && stored.is_fresh(now))
 }
+
+#[cfg(test)]
+#[expect(clippy::expect_used, clippy::indexing_slicing, reason = "a wrong number fails the test")]
+mod tests {
+    use super::*;
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    /// Puts the number `n`, from a network or ours.
+    fn put(slots: &mut [ItemSlot], now: u64, network: Option<u8>, n: u32) -> Result<(), Refusal> {
+        let from = network.map(|network| [45, 0, network, 1].into());
+        let value = std::format!("i{n}e");
+        let item = Item::immutable(value.as_bytes()).expect("a number");
+        store(slots, &mut Rng::new(u64::from(n)), secs(now), from, &item, None)
+    }
+
+    /// Returns the numbers that are stored, slot by slot.
+    fn numbers(slots: &[ItemSlot]) -> std::vec::Vec<Option<u32>> {
+        let number = |stored: &StoredItem| {
+            let digits =
+                stored.value().trim_ascii_start().strip_prefix(b"i")?.strip_suffix(b"e")?;
+            core::str::from_utf8(digits).ok()?.parse().ok()
+        };
+        slots.iter().map(|slot| slot.0.as_ref().and_then(number)).collect()
+    }
+
+    /// Two of a network, or 1/16 of the slots: a third item replaces its oldest one, though there are free slots.
+    #[test]
+    fn a_network_replaces_its_own_oldest_item() {
+        let mut slots = [ItemSlot::EMPTY; 5];
+        for (now, network, n) in [(0, 1, 1), (1, 2, 2), (2, 1, 3), (3, 1, 4), (4, 1, 1), (5, 1, 5)]
+        {
+            assert_eq!(put(&mut slots, now, Some(network), n), Ok(()));
+        }
+        assert_eq!(numbers(&slots), [Some(5), Some(2), Some(1), None, None]);
+        let mut many = std::vec![ItemSlot::EMPTY; 48];
+        for n in 1..=9 {
+            assert_eq!(put(&mut many, n.into(), Some(1), n), Ok(()));
+        }
+        assert_eq!(numbers(&many)[..4], [Some(7), Some(8), Some(9), None]);
+    }
+
+    /// An item that is put again is as new as then, and stays in the quota of the network that put it first.
+    #[test]
+    fn an_item_that_is_put_again_is_new() {
+        let mut slots = [ItemSlot::EMPTY; 5];
+        for (now, network, n) in [(0, 1, 1), (1, 1, 2), (2, 3, 1), (3, 1, 3)] {
+            assert_eq!(put(&mut slots, now, Some(network), n), Ok(()));
+        }
+        assert_eq!(
+            numbers(&slots),
+            [Some(1), Some(3), None, None, None],
+            "2 was the oldest of network 1"
+        );
+        let target = Item::immutable(b"i1e").expect("a number").target();
+        assert!(find(&slots, secs(7_201), target).is_some());
+        assert!(find(&slots, secs(7_202), target).is_none(), "two hours after the last put");
+        assert_eq!(put(&mut slots, 7_202, Some(9), 9), Ok(()));
+        assert_eq!(numbers(&slots)[..2], [Some(9), Some(3)], "its slot is free");
+    }
+
+    /// In a full table items of others give way, those of ours never.
+    #[test]
+    fn items_of_ours_never_give_way() {
+        let mut slots = [ItemSlot::EMPTY; 4];
+        assert_eq!(put(&mut slots, 0, None, 1), Ok(()));
+        assert_eq!(put(&mut slots, 0, Some(1), 2), Ok(()));
+        assert_eq!(put(&mut slots, 0, None, 3), Ok(()));
+        assert_eq!(put(&mut slots, 0, None, 1), Ok(()), "again");
+        let mut places = [0; 2];
+        for n in 100..200 {
+            assert_eq!(put(&mut slots, 1, u8::try_from(n).ok(), n), Ok(()));
+            let stored = numbers(&slots);
+            assert_eq!([stored[0], stored[2]], [Some(1), Some(3)]);
+            places[0] += u32::from(stored[1] == Some(n));
+            places[1] += u32::from(stored[3] == Some(n));
+        }
+        assert!(
+            places.iter().all(|count| *count >= 25) && places[0] + places[1] == 100,
+            "{places:?}"
+        );
+        // What another node puts is ours, and stays so.
+        assert_eq!(put(&mut slots, 2, Some(250), 1), Ok(()));
+        assert_eq!(put(&mut slots, 2, None, 4), Ok(()));
+        assert_eq!(put(&mut slots, 2, None, 5), Ok(()));
+        assert_eq!(put(&mut slots, 2, None, 6), Err(Refusal::NoRoom), "all are ours");
+        assert_eq!(put(&mut slots, 2, Some(77), 7), Err(Refusal::NoRoom));
+        assert_eq!(put(&mut [], 2, None, 7), Err(Refusal::NoRoom));
+    }
+}

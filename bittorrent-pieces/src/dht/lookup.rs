@@ -276,3 +276,7 @@ impl Lookup {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "an absent value fails the test")]
+mod tests;

@@ -83,9 +83,10 @@ fn place(
     free.or_else(|| random_place(slots.len(), rng))
 }
 
+/// Returns a place below `len`; 0 if there is none.
 fn random_place(len: usize, rng: &mut Rng) -> Option<usize> {
     let drawn = rng.below(u64::try_from(len).unwrap_or(u64::MAX));
-    usize::try_from(drawn).ok().filter(|at| *at < len)
+    usize::try_from(drawn).ok()
 }
 
 /// Counts slots and remembers the oldest.
@@ -164,7 +165,7 @@ pub(super) fn torrents(slots: &[StoredPeerSlot], now: Duration) -> u32 {
     for peer in fresh(slots, now) {
         let [byte, bit, ..] = peer.torrent.0;
         if let Some(place) = seen.get_mut(usize::from(byte)) {
-            *place |= 1_u8.wrapping_shl(u32::from(bit % 8));
+            *place |= 1_u8.wrapping_shl(bit.into()); // modulo 8
         }
     }
     seen.iter().map(|byte| byte.count_ones()).sum()
@@ -188,4 +189,133 @@ pub(super) fn sample<T: Copy, const N: usize>(
         }
     }
     chosen
+}
+
+#[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "small numbers in a test")]
+mod tests {
+    use super::*;
+
+    const TORRENT: InfoHash = InfoHash([1; 20]);
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    fn addr(network: u8, host: u8) -> SocketAddr {
+        ([45, 0, network, host], 6_881).into()
+    }
+
+    /// An empty store, filled by announces of a torrent, each second one; returns the addresses that are left.
+    fn stored<const N: usize>(
+        announces: impl Iterator<Item = (InfoHash, SocketAddr)>,
+    ) -> [Option<SocketAddr>; N] {
+        let mut slots = [StoredPeerSlot::EMPTY; N];
+        let mut rng = Rng::new(1);
+        for (second, (torrent, addr)) in (0..).zip(announces) {
+            store(&mut slots, &mut rng, secs(second), torrent, addr, false);
+        }
+        slots.map(|slot| slot.0.map(|peer| peer.addr))
+    }
+
+    /// A peer that announces again keeps its slot: its time and whether it seeds are new.
+    #[test]
+    fn a_peer_is_stored_once_for_each_torrent() {
+        let mut slots = [StoredPeerSlot::EMPTY; 4];
+        let mut rng = Rng::new(1);
+        let other = InfoHash([2; 20]);
+        for (second, torrent, host, seed) in [
+            (0, TORRENT, 1, false),
+            (1, other, 1, false),
+            (2, TORRENT, 2, false),
+            (3, TORRENT, 1, true),
+        ] {
+            store(&mut slots, &mut rng, secs(second), torrent, addr(1, host), seed);
+        }
+        let peer = |torrent, host, seed, at| {
+            Some(StoredPeer { torrent, addr: addr(1, host), seed, at: secs(at) })
+        };
+        let expected =
+            [peer(TORRENT, 1, true, 3), peer(other, 1, false, 1), peer(TORRENT, 2, false, 2), None];
+        assert_eq!(slots.map(|slot| slot.0), expected);
+        assert_eq!(of_torrent(&slots, secs(4), TORRENT).count(), 2);
+        assert_eq!(
+            of_torrent(&slots, secs(1_802), TORRENT).count(),
+            1,
+            "30 minutes after the last"
+        );
+        assert_eq!((fresh(&slots, secs(4)).count(), torrents(&slots, secs(4))), (3, 2));
+    }
+
+    /// A network has four slots for a torrent, and 1/32 of all slots but at least four: then its own oldest peer gives way.
+    #[test]
+    fn a_network_replaces_its_own_oldest_peer() {
+        let hosts = |hosts: [u8; 8]| hosts.map(|host| (host > 0).then(|| addr(1, host)));
+        let of_one = (1..=6).map(|host| (TORRENT, addr(1, host)));
+        assert_eq!(stored::<8>(of_one), hosts([5, 6, 3, 4, 0, 0, 0, 0]));
+        let of_many = (1..=6).map(|host| (InfoHash([host; 20]), addr(1, host)));
+        assert_eq!(stored::<8>(of_many.clone()), hosts([5, 6, 3, 4, 0, 0, 0, 0]));
+        let kept = |slots: [Option<SocketAddr>; 192]| slots.iter().flatten().count();
+        assert_eq!(kept(stored(of_many)), 6, "of 192 slots it may take six");
+        let more = (1..=20).map(|host| (InfoHash([host; 20]), addr(1, host)));
+        assert_eq!(kept(stored(more)), 6);
+    }
+
+    /// A full store: a random peer of others gives way, so no flood knows which.
+    #[test]
+    fn a_random_peer_gives_way_in_a_full_store() {
+        let full = |networks: u8| (0..networks).map(|network| (TORRENT, addr(network, 1)));
+        assert_eq!(
+            stored::<8>(full(8)),
+            core::array::from_fn(|at| Some(addr(u8::try_from(at).unwrap_or(0), 1)))
+        );
+        let left =
+            stored::<8>(full(80)).map(|addr| addr.is_some_and(|addr| addr < self::addr(8, 1)));
+        assert_eq!(left, [false; 8], "72 draws of 8 slots reach all of them");
+        let left = stored::<8>(full(16)).iter().flatten().filter(|it| **it < addr(8, 1)).count();
+        assert!((1..8).contains(&left), "8 draws do not");
+        assert_eq!(stored::<0>(full(1)), []);
+    }
+
+    /// Each item is drawn as often as any other (Vitter 1985): 2 of 5, so 400 times of 1,000.
+    #[test]
+    fn a_sample_is_uniform() {
+        let mut rng = Rng::new(1);
+        let mut drawn = [0; 5];
+        for _ in 0..1_000 {
+            let sample = sample::<_, 4>(0..5, 2, &mut rng);
+            assert_eq!(sample.len(), 2);
+            for (item, count) in (0..).zip(&mut drawn) {
+                *count += usize::from(sample.contains(&item));
+            }
+        }
+        assert!(drawn.iter().all(|count| (340..460).contains(count)), "{drawn:?}");
+        assert_eq!(sample::<_, 4>(0..9, 9, &mut rng).len(), 4, "no more than there is room for");
+        assert_eq!(sample::<_, 4>(0..3, 9, &mut rng), [0, 1, 2]);
+        assert_eq!(sample::<_, 4>(0..9, 0, &mut rng), []);
+    }
+
+    /// One peer of each network comes first, in a random order, and then others.
+    #[test]
+    fn peers_of_many_networks_are_preferred() {
+        let mut rng = Rng::new(1);
+        let peers = [addr(1, 1), addr(1, 2), addr(1, 3), addr(1, 4), addr(2, 1), addr(3, 1)];
+        let mut first = [0; 6];
+        for _ in 0..1_200 {
+            let mut drawn = [&peers[0], &peers[1], &peers[2], &peers[3], &peers[4], &peers[5]];
+            let chosen = spread::<8>(&mut drawn, 4, &mut rng);
+            assert_eq!(chosen.len(), 4);
+            assert!(chosen.contains(&&peers[4]) && chosen.contains(&&peers[5]), "{chosen:?}");
+            assert!(chosen.iter().zip(1..).all(|(peer, after)| !chosen[after..].contains(peer)));
+            for (peer, count) in peers.iter().zip(&mut first) {
+                *count += u32::from(chosen.first() == Some(&peer));
+            }
+        }
+        // The first one is any of the six: 200 times each.
+        assert!(first.iter().all(|count| (150..250).contains(count)), "{first:?}");
+        let mut drawn = [&peers[0], &peers[1], &peers[2]];
+        assert_eq!(spread::<8>(&mut drawn, 8, &mut rng).len(), 3);
+        assert_eq!(spread::<2>(&mut drawn, 8, &mut rng).len(), 2);
+        assert_eq!(spread::<8>(&mut drawn, 0, &mut rng).len(), 0);
+    }
 }

@@ -97,18 +97,15 @@ impl Window {
     }
 
     /// A packet was lost: halves the window.
-    pub(super) const fn lost(&mut self, packet: u32) {
-        let half = self.bytes / 2;
-        self.bytes = if half < packet { packet } else { half };
+    pub(super) fn lost(&mut self, packet: u32) {
+        self.bytes = (self.bytes / 2).max(packet);
         self.threshold = self.bytes;
         self.slow_start = false;
     }
 
     /// Nothing was acknowledged in time: starts again with one packet.
-    pub(super) const fn timed_out(&mut self, packet: u32) {
-        let half = self.bytes / 2;
-        let least = packet.saturating_mul(2);
-        self.threshold = if half < least { least } else { half };
+    pub(super) fn timed_out(&mut self, packet: u32) {
+        self.threshold = (self.bytes / 2).max(packet.saturating_mul(2));
         self.bytes = packet;
         self.slow_start = true;
     }
@@ -207,5 +204,79 @@ mod tests {
         base.delay(Duration::ZERO, 100);
         assert_eq!(base.delay(Duration::from_secs(12 * 60 + 59), 500), 400);
         assert_eq!(base.delay(Duration::from_secs(40 * 60), 500), 0);
+    }
+
+    /// The least of the last three samples counts: one slow packet is no queue.
+    #[test]
+    fn three_slow_packets_are_a_queue() {
+        let mut congestion = Congestion::new(528);
+        let delays = [1_000, 401_000, 301_000, 501_000, 1_000, 401_000, 401_000, 401_000]
+            .map(|sample| congestion.delay(Duration::ZERO, sample));
+        assert_eq!(delays, [0, 0, 0, 300_000, 0, 0, 0, 400_000]);
+    }
+
+    /// RFC 6817, section 2.4.2: the window is halved for a loss, to no less than a packet; a timeout begins again with one
+    /// packet, and slow start goes on to half of the window, to no less than two.
+    #[test]
+    fn a_loss_halves_the_window_and_a_timeout_begins_again() {
+        for (bytes, halved) in [(10_000, 5_000), (2_000, 1_000), (1_998, 1_000)] {
+            let mut window = Window { bytes, threshold: MOST, slow_start: true };
+            window.lost(1_000);
+            assert_eq!(window, Window { bytes: halved, threshold: halved, slow_start: false });
+        }
+        for (bytes, threshold) in [(10_000, 5_000), (4_000, 2_000), (3_000, 2_000)] {
+            let mut window = Window { bytes, threshold: MOST, slow_start: false };
+            window.timed_out(1_000);
+            assert_eq!(window, Window { bytes: 1_000, threshold, slow_start: true });
+        }
+    }
+
+    /// The window stays between 10 bytes and 16 MiB, and a queue shrinks it also where it does not limit the sender.
+    #[test]
+    fn the_window_has_bounds() {
+        let step = |bytes, acked, delay, limited| {
+            let mut window = Window { bytes, threshold: MOST, slow_start: false };
+            window.acked(Acked { bytes: acked, packet: 1_000, delay, limited });
+            window.bytes
+        };
+        assert_eq!(step(MOST, 1_000_000, 0, true), 1 << 24);
+        assert_eq!(step(MOST - 100, MOST, 0, true), 1 << 24);
+        assert_eq!(step(1_000, 1_000, 900_000, true), 10);
+        assert_eq!(step(10_000, 10_000, 200_000, false), 7_000);
+        assert_eq!(step(10_000, 5_000, 150_000, false), 9_250);
+        assert_eq!(step(10_000, 10_000, 0, false), 10_000);
+        assert_eq!(step(10_000, 20_000, 0, true), 11_500, "half of what was acknowledged");
+    }
+
+    /// Slow start doubles the window in a round trip at most, and goes on up to 90 ms of queuing delay.
+    #[test]
+    fn slow_start_ends_in_a_queue() {
+        for (delay, expected) in [
+            (90_000, Window { bytes: 21_000, threshold: MOST, slow_start: true }),
+            (90_001, Window { bytes: 20_000, threshold: 20_000, slow_start: false }),
+        ] {
+            let mut window = Window { bytes: 20_000, threshold: MOST, slow_start: true };
+            window.acked(Acked { bytes: 20_000, packet: 1_000, delay, limited: true });
+            assert_eq!(window, expected, "{delay}");
+        }
+        // The step of a packet is larger than that of the delay here, and half of it is acknowledged.
+        let mut window = Window { bytes: 20_000, threshold: MOST, slow_start: true };
+        window.acked(Acked { bytes: 10_000, packet: 8_000, delay: 0, limited: true });
+        assert_eq!(window.bytes, 24_000);
+    }
+
+    /// A slot covers a minute; the least of 13 counts, and they move one by one.
+    #[test]
+    fn the_base_delay_moves_minute_by_minute() {
+        let mut base = BaseDelay::EMPTY;
+        let mut delay = |secs, sample| base.delay(Duration::from_secs(secs), sample);
+        assert_eq!(delay(1_000, 100), 0, "the first slot begins with the first sample");
+        assert_eq!(delay(1_059, 300), 200);
+        assert_eq!(delay(1_060, 200), 100, "in a slot of its own");
+        for minute in 2..=12 {
+            assert_eq!(delay(1_000 + 60 * minute, 500), 400, "{minute}");
+        }
+        assert_eq!(delay(1_000 + 60 * 13, 500), 300, "that of the second minute");
+        assert_eq!(delay(1_000 + 60 * 14, 500), 0);
     }
 }

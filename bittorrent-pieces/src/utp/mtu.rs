@@ -225,4 +225,74 @@ mod tests {
         mtu.too_big(10);
         assert_eq!(mtu.payload(), 528, "not below what every path carries");
     }
+
+    /// Half-way between 548 and 1,472 bytes, and so on; IPv6 carries 1,232 bytes in any case.
+    #[test]
+    fn probes_halve_what_is_open() {
+        for (addr, path, lens) in [
+            ("192.0.2.1:1", 1_472, &[1_010, 1_241, 1_356, 1_414, 1_443, 1_457][..]),
+            ("192.0.2.1:1", 1_200, &[1_010, 1_241, 1_241, 1_125, 1_182, 1_211, 1_211, 1_196]),
+            ("[2001:db8::1]:1", 1_452, &[1_342, 1_397, 1_424, 1_438]),
+        ] {
+            let mut mtu = MtuSearch::new(addr.parse().expect("an address"));
+            let mut probes = std::vec![];
+            while let Some(len) = mtu.probe_len(Duration::ZERO) {
+                probes.push(len);
+                let seq = u16::try_from(probes.len()).expect("few");
+                mtu.sent_probe(Duration::ZERO, seq, len);
+                assert_eq!(mtu.probe_len(Duration::ZERO), None, "one at a time");
+                assert!(mtu.is_probe(seq) && !mtu.is_probe(seq + 1));
+                mtu.acked(Duration::ZERO, seq + 1);
+                assert!(mtu.is_probe(seq), "another packet arrived");
+                if len <= path { mtu.acked(Duration::ZERO, seq) } else { mtu.lost(Duration::ZERO) }
+            }
+            assert_eq!(probes, lens, "{addr} {path}");
+        }
+    }
+
+    /// Half of more than 20 bytes is enough for the shortest padding.
+    #[test]
+    fn the_search_ends_when_20_bytes_are_open() {
+        for (refused, next) in [(569, None), (570, Some(558))] {
+            let mut mtu = MtuSearch::new("192.0.2.1:1".parse().expect("an address"));
+            mtu.too_big(refused);
+            assert_eq!(mtu.probe_len(Duration::ZERO), next, "{refused}");
+        }
+    }
+
+    /// Timeouts in a row: the length in use is the new ceiling, and the search begins below.
+    #[test]
+    fn a_restart_searches_below_the_length_in_use() {
+        let mut mtu = MtuSearch::new("192.0.2.1:1".parse().expect("an address"));
+        mtu.sent_probe(Duration::ZERO, 1, 1_010);
+        mtu.acked(Duration::ZERO, 1);
+        assert_eq!((mtu.payload(), mtu.least_payload()), (990, 528));
+        mtu.sent_probe(Duration::ZERO, 2, 1_241);
+        mtu.restart();
+        assert_eq!((mtu.payload(), mtu.is_probe(2)), (528, false));
+        assert_eq!(mtu.probe_len(Duration::ZERO), Some(548 + (1_010 - 548) / 2));
+    }
+
+    /// After ten minutes the length in use is probed; it arrives, so longer ones are tried, or it is lost twice.
+    #[test]
+    fn the_length_in_use_is_probed_after_ten_minutes() {
+        for (path, next) in [(1_472, Some(1_241)), (900, Some(779))] {
+            let mut mtu = MtuSearch::new("192.0.2.1:1".parse().expect("an address"));
+            let start = Duration::from_secs(5);
+            let mut probes = 0;
+            go_on(&mut mtu, start, 1_010, &mut probes);
+            assert_eq!(mtu.payload() + HEADER_LEN, 1_010);
+            assert_eq!(mtu.probe_len(Duration::from_secs(604)), None);
+            let later = Duration::from_secs(605);
+            for _ in 0..if path < 1_010 { 2 } else { 1 } {
+                assert_eq!(mtu.probe_len(later), Some(1_010));
+                mtu.sent_probe(later, 99, 1_010);
+                if path < 1_010 { mtu.lost(later) } else { mtu.acked(later, 99) }
+            }
+            assert_eq!(mtu.probe_len(later), next);
+            go_on(&mut mtu, later, path, &mut probes);
+            assert_eq!(mtu.probe_len(Duration::from_secs(1_204)), None);
+            assert!(mtu.probe_len(Duration::from_secs(1_205)).is_some());
+        }
+    }
 }

@@ -360,24 +360,4 @@ impl Sack<'_> {
 
 #[cfg(test)]
 #[expect(clippy::expect_used, reason = "a malformed packet fails the test")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn padding_of_any_length_is_skipped() {
-        let header = [1, BITS, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0];
-        for len in (0..1_000).map(padding_len).filter(|len| *len > 0) {
-            let mut padding = [0xAA; 1_000];
-            let (padding, _) = padding.split_at_mut(len);
-            write_padding(padding);
-            let datagram: heapless::Vec<u8, 1_100> =
-                header.iter().chain(&*padding).chain(b"data").copied().collect();
-            let packet = Packet::decode(&datagram).expect("whole extensions");
-            assert_eq!(packet.payload, b"data", "{len}");
-            let mut extensions = packet.extensions.iter();
-            assert_eq!(extensions.next(), Some(Extension { number: BITS, bytes: &[0; 8] }));
-            assert!(extensions.all(|extension| extension.number == PADDING));
-            assert_eq!(packet.sack(), None);
-        }
-    }
-}
+mod tests;

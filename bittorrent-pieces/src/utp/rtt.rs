@@ -91,4 +91,19 @@ mod tests {
         });
         assert_eq!(timeouts, [2, 4, 8, 16, 32, 60, 60, 60]);
     }
+
+    /// The mean and four deviations, from 1 s to a minute; a sample that is longer counts as a minute.
+    #[test]
+    fn the_timeout_is_one_second_to_a_minute() {
+        for (sample, timeout) in
+            [(333, 1_000), (340, 1_020), (10_000, 30_000), (20_000, 60_000), (90_000, 60_000)]
+        {
+            let mut rtt = Rtt::new();
+            rtt.sample(sample);
+            assert_eq!(rtt.timeout(), Duration::from_millis(timeout), "{sample}");
+        }
+        let mut rtt = Rtt::new();
+        rtt.sample(1_000_000);
+        assert_eq!((rtt.mean, rtt.variance), (60_000, 30_000));
+    }
 }

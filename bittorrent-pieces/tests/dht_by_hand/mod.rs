@@ -1,5 +1,7 @@
 //! A node of the DHT, and its neighbours by hand.
 
+#![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
+
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
@@ -95,4 +97,62 @@ pub fn peers(
     let replies = exchange(node, now, |_| None);
     let Body::Response(response) = Message::decode(&replies[0].1).unwrap().body else { panic!() };
     response.values.map_or(vec![], |values: Values<'_>| values.iter().collect())
+}
+
+/// A query that was sent.
+pub struct Asked {
+    pub to: SocketAddr,
+    pub transaction: Vec<u8>,
+    /// The query on one line.
+    pub text: String,
+    pub read_only: bool,
+}
+
+/// Sends what is due; returns the queries.
+pub fn queries_of(node: &mut DhtNode<DhtVec>) -> Vec<Asked> {
+    let mut buf = [0; MAX_LEN];
+    let mut queries = vec![];
+    while let Some(sent) = node.poll_transmit(&mut buf).unwrap() {
+        let message = Message::decode(&buf[..sent.len]).unwrap();
+        if let Body::Query(query) = message.body {
+            let transaction = message.transaction.to_vec();
+            let text = query.to_string();
+            queries.push(Asked { to: sent.to, transaction, text, read_only: message.read_only });
+        }
+    }
+    queries
+}
+
+pub fn addresses(queries: &[Asked]) -> Vec<SocketAddr> {
+    queries.iter().map(|query| query.to).collect()
+}
+
+/// Answers a query; `ip` is the address that the answer says it came from.
+pub fn answer(
+    node: &mut DhtNode<DhtVec>,
+    now: Duration,
+    query: &Asked,
+    response: Response<'_>,
+    ip: Option<SocketAddr>,
+) -> Result<String, DatagramError> {
+    let message = Message { ip, ..Message::new(&query.transaction, Body::Response(response)) };
+    let mut buf = [0; 4_000];
+    let len = message.encode(&mut buf).unwrap();
+    node.handle_datagram(now, query.to, &buf[..len]).map(|outcome| format!("{outcome:?}"))
+}
+
+/// The number of an address of [`honest`].
+pub fn number(addr: SocketAddr) -> u32 {
+    (u32::from_be_bytes(ipv4(addr)) - 0x2D00_0001) >> 8
+}
+
+/// Brings nodes into the table of a node, which are silent afterwards.
+pub fn with_nodes(limits: DhtLimits, nodes: core::ops::RangeInclusive<u32>) -> DhtNode<DhtVec> {
+    let mut node = node(limits);
+    for n in nodes {
+        node.add(Duration::ZERO, honest(n)).unwrap();
+        exchange(&mut node, Duration::ZERO, |addr| Some(id(number(addr))));
+    }
+    while node.poll_event().is_some() {}
+    node
 }

@@ -134,9 +134,11 @@ impl Core {
 
     pub(super) fn external(&self) -> Option<IpAddr> {
         let votes = |ip: IpAddr| self.votes.iter().filter(|(_, seen)| *seen == ip).count();
-        let seen = self.votes.iter().map(|(_, seen)| *seen);
-        let best = seen.max_by_key(|ip| votes(*ip))?;
-        (votes(best) >= 3).then_some(best)
+        let seen = || self.votes.iter().map(|(_, seen)| *seen);
+        let best = seen().max_by_key(|ip| votes(*ip))?;
+        let most = votes(best);
+        let is_tie = seen().any(|ip| ip != best && votes(ip) == most);
+        (most >= 3 && !is_tie).then_some(best)
     }
 
     /// Counts how a node sees us; each network has one vote.

@@ -1,5 +1,6 @@
 //! Which node enters the table, and in whose place.
 
+use core::cmp::Reverse;
 use core::time::Duration;
 
 use super::slot::{Contact, DEEPEST, Entry, FAILURES, Health, RouteSlot};
@@ -114,7 +115,7 @@ fn place(slots: &[RouteSlot], own: NodeId, depth: u8, contact: Contact, now: Dur
         let bad = || position(slots, |entry| entry.failures >= FAILURES);
         return free.or_else(bad).map_or(Place::Refused, Place::Slot);
     }
-    if bucket == depth && depth < DEEPEST {
+    if bucket == depth {
         return Place::Split;
     }
     let Some((at, worst)) = inside().min_by_key(|(_, entry)| (entry.health(now), entry.heard_at))
@@ -135,31 +136,27 @@ fn place(slots: &[RouteSlot], own: NodeId, depth: u8, contact: Contact, now: Dur
 
 /// Removes nodes until no bucket has more than eight; returns how often our own bucket is split.
 pub(super) fn rebucket(slots: &mut [RouteSlot], own: NodeId) -> u8 {
-    let shared = |slots: &[RouteSlot], bits: u8, last: bool| {
-        let ids = slots.iter().filter_map(RouteSlot::contact);
-        let bits_of = ids.map(|contact| own.common_bits(&contact.id));
-        bits_of.filter(|common| *common == bits || last && *common > bits).count()
-    };
-    let mut depth = 0_u8;
-    loop {
-        let last = depth >= DEEPEST || shared(slots, depth, true) <= K;
-        while shared(slots, depth, last) > K {
-            let inside = |entry: &&Entry| {
-                let common = own.common_bits(&entry.contact.id);
-                common == depth || last && common > depth
-            };
-            let entries = slots.iter().filter_map(|slot| slot.0.as_ref()).filter(inside);
-            let rank = |entry: &&Entry| (FAILURES.saturating_sub(entry.failures), entry.heard_at);
-            let Some(worst) = entries.min_by_key(rank).map(|entry| entry.contact) else { break };
-            if let Some(slot) = slots.iter_mut().find(|slot| slot.contact() == Some(worst)) {
+    for depth in 0..DEEPEST {
+        let shared = |contact: &Contact| own.common_bits(&contact.id);
+        let contacts = slots.iter().filter_map(RouteSlot::contact);
+        if contacts.filter(|contact| shared(contact) >= depth).count() <= K {
+            return depth;
+        }
+        let inside = |slot: &&mut RouteSlot| slot.contact().is_some_and(|it| shared(&it) == depth);
+        let excess = slots.iter_mut().filter(inside).count().saturating_sub(K);
+        for _ in 0..excess {
+            let worst = slots.iter_mut().filter(inside).min_by_key(|slot| rank(slot));
+            if let Some(slot) = worst {
                 *slot = RouteSlot::EMPTY;
             }
         }
-        if last {
-            return depth;
-        }
-        depth = depth.saturating_add(1);
     }
+    DEEPEST
+}
+
+/// Returns the order in which nodes give way: those that failed most first, and then the longest silent ones.
+fn rank(slot: &RouteSlot) -> Option<(Reverse<u8>, Duration)> {
+    slot.0.as_ref().map(|entry| (Reverse(entry.failures.min(FAILURES)), entry.heard_at))
 }
 
 impl Contact {
