@@ -1,0 +1,212 @@
+//! What is requested of whom, and when: chokes, rejects, suggestions, and the end of a download.
+
+mod by_hand;
+
+use core::time::Duration;
+
+use bittorrent_pieces::wire::fast::Fast;
+use bittorrent_pieces::wire::{Message, Reserved};
+use bittorrent_pieces::{Block, ConnId, PeerError, PieceIndex, Torrent, TorrentVec};
+use by_hand::{
+    A, B, ZERO, block, deliver, fast, join, join_modern, receive, request, seconds, sent_to,
+    torrent_of,
+};
+
+/// Returns the requests that are sent to a peer.
+fn asked(torrent: &mut Torrent<TorrentVec>, conn: ConnId) -> Vec<String> {
+    sent_to(torrent, conn).into_iter().filter(|line| request(line)).collect()
+}
+
+/// A peer with the fast extension that has everything and chokes us.
+fn seed_of(torrent: &mut Torrent<TorrentVec>, conn: ConnId) {
+    join_modern(torrent, conn, Reserved::FAST);
+    receive(torrent, ZERO, conn, &fast(Fast::HaveAll)).unwrap();
+}
+
+fn numbers(line: &str) -> (u32, u32) {
+    let number = |key: &str| {
+        let digits = line.split(key).nth(1).unwrap().split(' ').next().unwrap();
+        digits.parse().unwrap()
+    };
+    (number("piece="), number("begin="))
+}
+
+/// BEP 6: while a peer chokes us, its allowed-fast pieces are requested and no others.
+#[test]
+fn allowed_fast_pieces_are_requested_of_a_peer_that_chokes() {
+    let mut leech = torrent_of(4, 0, 2, |_| ());
+    seed_of(&mut leech, A);
+    assert_eq!(asked(&mut leech, A), Vec::<String>::new());
+    for piece in [2, 1] {
+        receive(&mut leech, ZERO, A, &fast(Fast::AllowedFast(PieceIndex(piece)))).unwrap();
+        let lines = asked(&mut leech, A);
+        assert_eq!(lines.len(), 2);
+        assert!(lines.iter().all(|line| numbers(line).0 == piece), "{lines:?}");
+    }
+    let outside = fast(Fast::AllowedFast(PieceIndex(4)));
+    let refused = receive(&mut leech, ZERO, A, &outside).map(|_| ());
+    assert_eq!(refused, Err(PeerError::Piece(PieceIndex(4))));
+}
+
+/// BEP 6: a suggested piece comes first; of several the latest.
+#[test]
+fn a_suggested_piece_is_requested_first() {
+    for suggested in [vec![5], vec![3, 6]] {
+        let mut leech = torrent_of(8, 0, 2, |_| ());
+        seed_of(&mut leech, A);
+        for piece in &suggested {
+            receive(&mut leech, ZERO, A, &fast(Fast::Suggest(PieceIndex(*piece)))).unwrap();
+        }
+        deliver(&mut leech, ZERO, A, Message::Unchoke).unwrap();
+        let first: Vec<_> = asked(&mut leech, A).iter().take(2).map(|it| numbers(it).0).collect();
+        assert_eq!(first, [*suggested.last().unwrap(); 2]);
+    }
+}
+
+/// BEP 3: a choke drops all requests. BEP 6: each that was sent gets its answer all the same.
+#[test]
+fn a_choke_drops_requests_but_not_those_that_get_an_answer() {
+    for (reserved, polled, left) in [
+        (Reserved::FAST, true, 4),
+        (Reserved::FAST, false, 0),
+        (Reserved::default(), true, 0),
+        (Reserved::default(), false, 0),
+    ] {
+        let mut leech = torrent_of(2, 0, 2, |_| ());
+        join_modern(&mut leech, A, reserved);
+        deliver(&mut leech, ZERO, A, Message::Bitfield(&[0xC0])).unwrap();
+        deliver(&mut leech, ZERO, A, Message::Unchoke).unwrap();
+        assert_eq!(leech.peer(A).unwrap().requested, 4);
+        if polled {
+            assert_eq!(asked(&mut leech, A).len(), 4);
+        }
+        deliver(&mut leech, ZERO, A, Message::Choke).unwrap();
+        assert_eq!(leech.peer(A).unwrap().requested, left);
+        assert_eq!(asked(&mut leech, A), Vec::<String>::new());
+        assert!(!leech.peer(A).unwrap().unchokes_us);
+        join(&mut leech, B, 0xC0);
+        assert_eq!(asked(&mut leech, B).len(), 4 - left, "what nobody was asked for");
+    }
+}
+
+/// A reject halves the requests in flight, and ends them for the round.
+#[test]
+fn a_peer_that_rejects_gets_fewer_requests_and_none_in_this_round() {
+    let mut leech = torrent_of(2, 0, 2, |_| ());
+    seed_of(&mut leech, A);
+    deliver(&mut leech, ZERO, A, Message::Unchoke).unwrap();
+    let lines = asked(&mut leech, A);
+    assert_eq!(lines.len(), 4);
+    for (line, (window, left)) in lines.iter().zip([(2, 3), (1, 2), (1, 1), (1, 0)]) {
+        let (piece, begin) = numbers(line);
+        let block = Block { piece: PieceIndex(piece), begin, len: 16_384 };
+        receive(&mut leech, ZERO, A, &fast(Fast::Reject(block))).unwrap();
+        let peer = leech.peer(A).unwrap();
+        assert_eq!((peer.window, peer.requested), (window, left));
+        assert_eq!(asked(&mut leech, A), Vec::<String>::new());
+    }
+    let mut unchoked = leech.clone();
+    deliver(&mut unchoked, ZERO, A, Message::Unchoke).unwrap();
+    assert_eq!(asked(&mut unchoked, A).len(), 1, "an unchoke is a new start");
+    leech.handle_timeout(seconds(9));
+    assert_eq!(asked(&mut leech, A), Vec::<String>::new());
+    leech.handle_timeout(seconds(10));
+    assert_eq!(asked(&mut leech, A).len(), 1, "another round");
+}
+
+/// The reject of a request that was cancelled is the answer that BEP 6 asks for, and no refusal.
+#[test]
+fn the_reject_of_a_cancelled_request_is_no_refusal() {
+    let mut leech = torrent_of(2, 0, 2, |_| ());
+    seed_of(&mut leech, A);
+    deliver(&mut leech, ZERO, A, Message::Unchoke).unwrap();
+    assert_eq!(asked(&mut leech, A).len(), 4);
+    leech.handle_timeout(seconds(60));
+    let lines = sent_to(&mut leech, A);
+    let cancelled: Vec<_> = lines.iter().filter(|line| line.starts_with("CANCEL")).collect();
+    assert_eq!(cancelled.len(), 4);
+    let again = lines.iter().find(|line| request(line)).expect("one to show that it answers");
+    for line in cancelled {
+        let (piece, begin) = numbers(line);
+        let block = Block { piece: PieceIndex(piece), begin, len: 16_384 };
+        receive(&mut leech, seconds(60), A, &fast(Fast::Reject(block))).unwrap();
+    }
+    let (piece, begin) = numbers(again);
+    assert_eq!((leech.peer(A).unwrap().window, leech.peer(A).unwrap().requested), (4, 1));
+    deliver(&mut leech, seconds(60), A, block(piece, begin)).unwrap();
+    assert_eq!(asked(&mut leech, A).len(), 3, "all that are left");
+}
+
+/// The number of requests in flight is the least of configuration, window and what a peer has.
+#[test]
+fn requests_in_flight_are_bounded_by_the_configuration() {
+    for (pipeline, bits, requested) in [(1, 0xC0, 1), (2, 0xC0, 2), (250, 0xC0, 4), (250, 0x80, 2)]
+    {
+        let mut leech = torrent_of(2, 0, 2, |config| config.pipeline = pipeline);
+        join(&mut leech, A, bits);
+        assert_eq!(leech.peer(A).unwrap().requested, requested);
+        assert_eq!(asked(&mut leech, A).len(), requested);
+    }
+}
+
+/// Two peers: `B` gave a piece, its second block after `delay` ms, and `A` was then asked for all that is left.
+fn end_of_a_download(delay: u64) -> (Torrent<TorrentVec>, Duration) {
+    let mut leech = torrent_of(3, 0, 2, |_| ());
+    join(&mut leech, B, 0x20);
+    assert_eq!(asked(&mut leech, B).len(), 2);
+    let later = Duration::from_millis(delay);
+    deliver(&mut leech, ZERO, B, block(2, 0)).unwrap();
+    deliver(&mut leech, later, B, block(2, 16_384)).unwrap();
+    join(&mut leech, A, 0xC0);
+    let first = asked(&mut leech, A);
+    assert_eq!(first.len(), 1, "to show that it answers");
+    let (piece, begin) = numbers(&first[0]);
+    deliver(&mut leech, later, A, block(piece, begin)).unwrap();
+    assert_eq!(asked(&mut leech, A).len(), 3);
+    deliver(&mut leech, later, B, Message::Bitfield(&[0xE0])).unwrap();
+    assert_eq!(asked(&mut leech, B), Vec::<String>::new(), "not yet");
+    (leech, later)
+}
+
+/// At the end an idle peer looks for late blocks after three times the smoothed round-trip time, of which an answer is an
+/// eighth: when `B` became idle, its first answer had taken no time and its second the delay. A quarter of a second is
+/// the least.
+#[test]
+fn at_the_end_a_late_block_is_requested_of_a_second_peer() {
+    for (delay, patience) in [(0, 250), (400, 250), (4_000, 1_500)] {
+        let (mut leech, start) = end_of_a_download(delay);
+        leech.handle_timeout(start + Duration::from_millis(patience - 1));
+        assert_eq!(asked(&mut leech, B), Vec::<String>::new(), "{delay} ms");
+        leech.handle_timeout(start + Duration::from_millis(patience));
+        assert_eq!(asked(&mut leech, B).len(), 1, "{delay} ms");
+    }
+}
+
+/// A second request that was not sent yet is dropped without a word when the block arrives.
+#[test]
+fn a_second_request_that_was_not_sent_is_dropped_on_arrival() {
+    let (mut leech, start) = end_of_a_download(0);
+    let now = start + Duration::from_millis(250);
+    leech.handle_timeout(now);
+    assert_eq!(leech.peer(B).unwrap().requested, 1);
+    let line = asked(&mut leech.clone(), B).remove(0);
+    let (piece, begin) = numbers(&line);
+    deliver(&mut leech, now, A, block(piece, begin)).unwrap();
+    let lines = sent_to(&mut leech, B);
+    assert!(!lines.iter().any(|it| *it == line || it.starts_with("CANCEL")), "{lines:?}");
+}
+
+/// A peer that has not sent the pieces that it announced is asked for what it has, not for more.
+#[test]
+fn nothing_is_requested_that_a_peer_does_not_have() {
+    let mut leech = torrent_of(4, 0, 2, |_| ());
+    join(&mut leech, A, 0x10);
+    let pieces: Vec<_> = asked(&mut leech, A).iter().map(|line| numbers(line).0).collect();
+    assert_eq!(pieces, [3, 3]);
+    deliver(&mut leech, ZERO, A, Message::Have(PieceIndex(1))).unwrap();
+    let pieces: Vec<_> = asked(&mut leech, A).iter().map(|line| numbers(line).0).collect();
+    assert_eq!(pieces, [1, 1]);
+    assert_eq!((leech.peer(A).unwrap().pieces, leech.peer(A).unwrap().wanted), (2, 2));
+    deliver(&mut leech, ZERO, A, Message::Have(PieceIndex(1))).unwrap();
+    assert_eq!(leech.peer(A).unwrap().pieces, 2, "counted once");
+}
