@@ -464,3 +464,7 @@ impl PeerState {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test may panic")]
+mod tests;
