@@ -48,6 +48,20 @@ fn allowed_fast_pieces_are_requested_of_a_peer_that_chokes() {
     assert_eq!(refused, Err(PeerError::Piece(PieceIndex(4))));
 }
 
+/// What was left out while a peer choked us is requested once it does not.
+#[test]
+fn an_unchoke_opens_the_other_pieces() {
+    let mut leech = torrent_of(4, 0, 2, |_| ());
+    seed_of(&mut leech, A);
+    receive(&mut leech, ZERO, A, &fast(Fast::AllowedFast(PieceIndex(2)))).unwrap();
+    assert_eq!(asked(&mut leech, A).len(), 2);
+    deliver(&mut leech, ZERO, A, block(2, 0)).unwrap();
+    assert_eq!(asked(&mut leech, A), Vec::<String>::new());
+    deliver(&mut leech, ZERO, A, Message::Unchoke).unwrap();
+    let lines = asked(&mut leech, A);
+    assert!(lines.len() >= 2 && lines.iter().all(|line| numbers(line).0 != 2), "{lines:?}");
+}
+
 /// BEP 6: a suggested piece comes first; of several the latest.
 #[test]
 fn a_suggested_piece_is_requested_first() {
@@ -175,6 +189,8 @@ fn end_of_a_download(delay: u64) -> (Torrent<TorrentVec>, Duration) {
 fn at_the_end_a_late_block_is_requested_of_a_second_peer() {
     for (delay, patience) in [(0, 250), (400, 250), (4_000, 1_500)] {
         let (mut leech, start) = end_of_a_download(delay);
+        let soon = start + Duration::from_millis(200);
+        deliver(&mut leech, soon, B, Message::Unchoke).unwrap(); // it looks, and waits no longer for that
         leech.handle_timeout(start + Duration::from_millis(patience - 1));
         assert_eq!(asked(&mut leech, B), Vec::<String>::new(), "{delay} ms");
         leech.handle_timeout(start + Duration::from_millis(patience));

@@ -7,8 +7,8 @@ use core::net::SocketAddr;
 use bittorrent_pieces::merkle::PieceLayer;
 use bittorrent_pieces::wire::{Message, Reserved};
 use bittorrent_pieces::{
-    Bitfield, Block, Config, ConnId, Geometry, InfoHash, PeerId, PieceHashes, PieceIndex, Side,
-    Torrent, TorrentContent, TorrentVec,
+    Bitfield, Block, Config, ConnId, Geometry, InfoHash, Outcome, PeerId, PieceHashes, PieceIndex,
+    Side, Torrent, TorrentContent, TorrentVec,
 };
 use by_hand::{
     A, B, C, ZERO, build, deliver, join, join_modern, limits, receive, seconds, sent_to, torrent_of,
@@ -52,6 +52,12 @@ fn a_free_slot_is_given_at_once() {
     assert_eq!(unchoked(&other), [B]);
     seed.handle_closed(ZERO, B);
     assert_eq!(unchoked(&seed), [A], "one that waited left");
+
+    let mut seed = seed_of(1);
+    interested(&mut seed, A);
+    deliver(&mut seed, ZERO, A, Message::NotInterested).unwrap();
+    interested(&mut seed, C);
+    assert!(unchoked(&seed).contains(&C), "nobody needs it");
 
     let mut seed = seed_of(2);
     interested(&mut seed, A);
@@ -203,6 +209,45 @@ fn a_repeated_request_is_served_once_at_a_time() {
     deliver(&mut seed, ZERO, A, Message::Cancel(block)).unwrap();
     assert_eq!(sent_to(&mut seed, A), Vec::<String>::new());
     assert_eq!(seed.peer(A).unwrap().traffic.bytes_sent, 2 * 16_384);
+}
+
+/// While all slots for requests wait for their answers, more input waits: requests, extended messages and hash requests.
+#[test]
+fn a_full_queue_holds_up_what_needs_an_answer() {
+    for reserved in [Reserved::default(), Reserved::FAST] {
+        let mut seed = torrent_of(2, 0xC0, 2, |_| ());
+        join_modern(&mut seed, A, reserved | Reserved::EXTENDED);
+        let ask = |len| Message::Request(Block { piece: PieceIndex(0), begin: 0, len });
+        let range = [&[7; 32][..], &[0; 8], &[0, 0, 0, 2], &[0; 4]].concat();
+        let extended = Message::Other { id: 20, payload: b"\x01d8:msg_typei0e5:piecei0ee" };
+        let hashes = Message::Other { id: 21, payload: &range };
+        interested(&mut seed, A);
+        sent_to(&mut seed, A);
+        for len in 1..=31 {
+            assert_eq!(deliver(&mut seed, ZERO, A, ask(len)), Ok(17));
+        }
+        let mut other = seed.clone();
+        assert!(deliver(&mut other, ZERO, A, extended) != Ok(0), "there is room for one");
+        deliver(&mut seed, ZERO, A, ask(32)).unwrap();
+        for waits in [ask(33), extended, hashes] {
+            let mut bytes = vec![0; waits.encoded_len()];
+            waits.encode(&mut bytes).unwrap();
+            let received = receive(&mut seed, ZERO, A, &bytes).unwrap();
+            assert_eq!((received.consumed, received.outcome), (0, Some(Outcome::Busy)), "{waits}");
+        }
+        assert_eq!(deliver(&mut seed, ZERO, A, Message::KeepAlive), Ok(4), "what needs no answer");
+        let repeated = deliver(&mut seed, ZERO, A, ask(7));
+        assert_eq!(repeated, Ok(if reserved.fast() { 0 } else { 17 }), "it is answered once");
+    }
+}
+
+/// BEP 16: a super-seed has nothing, so no piece of it is allowed fast either.
+#[test]
+fn a_super_seed_allows_nothing_fast() {
+    let mut seed = torrent_of(8, 0xFF, 2, |config| config.super_seeding = true);
+    let lines = join_modern(&mut seed, A, Reserved::FAST);
+    assert_eq!(lines[..2], ["HANDSHAKE", "HAVE NONE"]);
+    assert!(lines.len() == 3 && lines[2].starts_with("HAVE piece="), "{lines:?}");
 }
 
 /// All connections at a glance are the same as one by one.
