@@ -4,9 +4,10 @@ mod by_hand;
 
 use core::time::Duration;
 
+use bittorrent_pieces::picker::Order;
 use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::{Message, Reserved};
-use bittorrent_pieces::{Block, ConnId, PeerError, PieceIndex, Torrent, TorrentVec};
+use bittorrent_pieces::{Block, ConnId, PeerError, PieceIndex, Policy, Torrent, TorrentVec};
 use by_hand::{
     A, B, ZERO, block, deliver, fast, join, join_modern, receive, request, seconds, sent_to,
     torrent_of,
@@ -225,4 +226,16 @@ fn nothing_is_requested_that_a_peer_does_not_have() {
     assert_eq!((leech.peer(A).unwrap().pieces, leech.peer(A).unwrap().wanted), (2, 2));
     deliver(&mut leech, ZERO, A, Message::Have(PieceIndex(1))).unwrap();
     assert_eq!(leech.peer(A).unwrap().pieces, 2, "counted once");
+}
+
+/// Pieces in order, for a player: set at any time.
+#[test]
+fn a_policy_that_was_set_later_decides() {
+    let mut leech = torrent_of(8, 0, 2, |_| ());
+    let mut policy = Policy::new();
+    policy.order = Order::Sequential;
+    leech.set_policy(policy);
+    join(&mut leech, A, 0xFF);
+    let pieces: Vec<_> = asked(&mut leech, A).iter().map(|line| numbers(line).0).collect();
+    assert_eq!(pieces, [0, 0, 1, 1]);
 }

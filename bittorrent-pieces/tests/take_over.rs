@@ -244,3 +244,12 @@ fn the_queue_of_a_peer_bounds_our_requests() {
         assert_eq!((peer.window, peer.requested), (window, window), "{reqq}");
     }
 }
+
+/// The port may change, with the next handshakes.
+#[test]
+fn a_port_that_was_set_later_is_announced() {
+    let mut seed = torrent(0xC0);
+    seed.set_port(Some(7_000));
+    let bytes = extended_handshake(&mut seed);
+    assert_eq!(ExtendedHandshake::decode(&bytes[HEADER_LEN..]).unwrap().port, Some(7_000));
+}
