@@ -187,6 +187,18 @@ fn the_flags_of_a_peer_are_what_is_known_of_it() {
     assert_eq!(room.exchanged(150), Some((vec![], vec![13])));
 }
 
+/// The first message has the peers that were there before, and none of them comes again.
+#[test]
+fn a_newcomer_is_sent_the_peers_that_are_there() {
+    let mut room = Room::new(3);
+    room.join(0, ConnId(1), v4(11));
+    room.join(3, LISTENER, v4(1));
+    assert_eq!(room.exchanged(10), Some((vec![11], vec![])));
+    room.join(20, ConnId(2), v4(12));
+    assert_eq!(room.exchanged(69), None);
+    assert_eq!(room.exchanged(80), Some((vec![12], vec![])));
+}
+
 /// BEP 10: without an id there is no such message to a peer; without the option there is none to anybody.
 #[test]
 fn peers_are_sent_to_those_that_support_it() {

@@ -183,6 +183,9 @@ fn local_and_public_peers_are_not_brought_together() {
 fn without_the_extension_nothing_is_asked_or_relayed() {
     let mut world = World::new(&PUBLIC, &[false, true, true]);
     assert!(!world.nodes[1].rendezvous(ConnId(0), addr(PUBLIC[2])), "the relay lacks it");
+    assert_eq!(send(&mut world, Holepunch::Connect(addr("192.0.2.9:80"))), None);
+    send(&mut world, Holepunch::Rendezvous(addr(PUBLIC[2])));
+    world.run();
     let mut world = World::new(&PUBLIC, &[true, false, true]);
     assert!(!world.nodes[1].rendezvous(ConnId(0), addr(PUBLIC[2])), "we lack it");
     assert!(!world.nodes[1].rendezvous(ConnId(9), addr(PUBLIC[2])), "no such connection");

@@ -4,9 +4,14 @@ mod by_hand;
 
 use bittorrent_pieces::bitfield::BitfieldError;
 use bittorrent_pieces::torrent::receive_len;
-use bittorrent_pieces::wire::{Message, Reserved};
-use bittorrent_pieces::{Block, CloseReason, Event, PeerError, PeerId, PieceIndex, Side};
-use by_hand::{A, B, ZERO, block, deliver, hello, join_modern, receive, sent_to, torrent};
+use bittorrent_pieces::wire::{Message, Piece, Reserved};
+use bittorrent_pieces::{
+    Bitfield, Block, CloseReason, Config, Event, Geometry, InfoHash, PeerError, PeerId,
+    PieceHashes, PieceIndex, Side, TorrentContent,
+};
+use by_hand::{
+    A, B, ZERO, block, build, deliver, hello, join_modern, limits, receive, sent_to, torrent,
+};
 
 /// Returns the reason with which a peer with all extensions is closed after some bytes.
 fn reason(bytes: &[u8]) -> Option<PeerError> {
@@ -48,6 +53,27 @@ fn a_block_outside_of_its_piece_closes() {
     join_modern(&mut leech, A, Reserved::default());
     deliver(&mut leech, ZERO, A, block(1, 16_384)).unwrap();
     assert!(leech.peer(A).is_some());
+}
+
+/// BEP 3: no block is longer than 16 KiB, even where the buffer has room for a long bitfield.
+#[test]
+fn a_block_of_more_than_16_kib_closes() {
+    let pieces = 8 * 17_000;
+    let hashes = vec![[0; 20]; pieces as usize];
+    let geometry = Geometry::new(u64::from(pieces) * 32_768, 32_768).unwrap();
+    let content = TorrentContent::new(geometry, PieceHashes::new(&hashes));
+    let config = Config::new(InfoHash([1; 20]), PeerId([1; 20]));
+    let none = Bitfield::new(pieces, vec![0; 17_000]).unwrap();
+    for (len, closes) in [(16_384, false), (16_385, true)] {
+        let mut leech = build(config, &content, none.as_view(), limits(1, 2, 4));
+        leech.handle_connected(ZERO, A, Side::Accepted).unwrap();
+        receive(&mut leech, ZERO, A, &hello(A, Reserved::default())).unwrap();
+        let data = vec![0; len as usize];
+        let piece = Piece { piece: PieceIndex(0), begin: 0, data: &data };
+        let block = Block { piece: PieceIndex(0), begin: 0, len };
+        let sent = deliver(&mut leech, ZERO, A, Message::Piece(piece)).map(|_| ());
+        assert_eq!(sent, if closes { Err(PeerError::Block(block)) } else { Ok(()) });
+    }
 }
 
 #[test]

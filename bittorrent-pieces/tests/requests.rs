@@ -4,10 +4,12 @@ mod by_hand;
 
 use core::time::Duration;
 
-use bittorrent_pieces::picker::Order;
+use bittorrent_pieces::picker::{Order, Playback};
 use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::{Message, Reserved};
-use bittorrent_pieces::{Block, ConnId, PeerError, PieceIndex, Policy, Torrent, TorrentVec};
+use bittorrent_pieces::{
+    Block, ConnId, PeerError, PieceIndex, Policy, Priority, Torrent, TorrentVec,
+};
 use by_hand::{
     A, B, ZERO, block, deliver, fast, join, join_modern, receive, request, seconds, sent_to,
     torrent_of,
@@ -164,13 +166,13 @@ fn requests_in_flight_are_bounded_by_the_configuration() {
     }
 }
 
-/// Two peers: `B` gave a piece, its second block after `delay` ms, and `A` was then asked for all that is left.
-fn end_of_a_download(delay: u64) -> (Torrent<TorrentVec>, Duration) {
+/// Two peers: `B` gave a piece, its two blocks after the delays in ms, and `A` was then asked for all that is left.
+fn end_of_a_download(delays: [u64; 2]) -> (Torrent<TorrentVec>, Duration) {
     let mut leech = torrent_of(3, 0, 2, |_| ());
     join(&mut leech, B, 0x20);
     assert_eq!(asked(&mut leech, B).len(), 2);
-    let later = Duration::from_millis(delay);
-    deliver(&mut leech, ZERO, B, block(2, 0)).unwrap();
+    let [first, later] = delays.map(Duration::from_millis);
+    deliver(&mut leech, first, B, block(2, 0)).unwrap();
     deliver(&mut leech, later, B, block(2, 16_384)).unwrap();
     join(&mut leech, A, 0xC0);
     let first = asked(&mut leech, A);
@@ -184,25 +186,26 @@ fn end_of_a_download(delay: u64) -> (Torrent<TorrentVec>, Duration) {
 }
 
 /// At the end an idle peer looks for late blocks after three times the smoothed round-trip time, of which an answer is an
-/// eighth: when `B` became idle, its first answer had taken no time and its second the delay. A quarter of a second is
-/// the least.
+/// eighth: when `B` became idle, its two answers had taken the delays. A quarter of a second is the least.
 #[test]
 fn at_the_end_a_late_block_is_requested_of_a_second_peer() {
-    for (delay, patience) in [(0, 250), (400, 250), (4_000, 1_500)] {
-        let (mut leech, start) = end_of_a_download(delay);
+    for (delays, patience) in
+        [([0, 0], 250), ([0, 400], 250), ([0, 4_000], 1_500), ([4_000, 4_000], 2_814)]
+    {
+        let (mut leech, start) = end_of_a_download(delays);
         let soon = start + Duration::from_millis(200);
         deliver(&mut leech, soon, B, Message::Unchoke).unwrap(); // it looks, and waits no longer for that
         leech.handle_timeout(start + Duration::from_millis(patience - 1));
-        assert_eq!(asked(&mut leech, B), Vec::<String>::new(), "{delay} ms");
+        assert_eq!(asked(&mut leech, B), Vec::<String>::new(), "{delays:?}");
         leech.handle_timeout(start + Duration::from_millis(patience));
-        assert_eq!(asked(&mut leech, B).len(), 1, "{delay} ms");
+        assert_eq!(asked(&mut leech, B).len(), 1, "{delays:?}");
     }
 }
 
 /// A second request that was not sent yet is dropped without a word when the block arrives.
 #[test]
 fn a_second_request_that_was_not_sent_is_dropped_on_arrival() {
-    let (mut leech, start) = end_of_a_download(0);
+    let (mut leech, start) = end_of_a_download([0, 0]);
     let now = start + Duration::from_millis(250);
     leech.handle_timeout(now);
     assert_eq!(leech.peer(B).unwrap().requested, 1);
@@ -238,4 +241,62 @@ fn a_policy_that_was_set_later_decides() {
     join(&mut leech, A, 0xFF);
     let pieces: Vec<_> = asked(&mut leech, A).iter().map(|line| numbers(line).0).collect();
     assert_eq!(pieces, [0, 0, 1, 1]);
+}
+
+/// A player's piece that is due soon is requested of a second peer that has room, five seconds before here.
+#[test]
+fn an_urgent_piece_is_requested_of_a_second_peer() {
+    for (urgent, requests) in [(4, 0), (5, 1)] {
+        let mut leech = torrent_of(4, 0, 2, |_| ());
+        let mut policy = Policy::new();
+        policy.playback = Some(Playback {
+            first: PieceIndex(0),
+            due: seconds(15),
+            pace: seconds(10),
+            window: 2,
+            urgent: seconds(urgent),
+        });
+        leech.set_policy(policy);
+        join(&mut leech, A, 0x80);
+        assert_eq!(asked(&mut leech, A).len(), 2);
+        join(&mut leech, B, 0x90);
+        assert!(asked(&mut leech, B).iter().all(|line| numbers(line).0 == 3));
+        leech.handle_timeout(seconds(10));
+        let lines = asked(&mut leech, B);
+        assert_eq!(lines.len(), requests);
+        assert!(lines.iter().all(|line| numbers(line).0 == 0));
+    }
+}
+
+/// How long a peer leaves requests unanswered counts since the first of them, not since it came or since the latest.
+#[test]
+fn patience_counts_since_a_peer_was_asked() {
+    let mut leech = torrent_of(2, 0, 2, |_| ());
+    join_modern(&mut leech, A, Reserved::default());
+    deliver(&mut leech, ZERO, A, Message::Bitfield(&[0x80])).unwrap();
+    deliver(&mut leech, seconds(100), A, Message::Unchoke).unwrap();
+    assert_eq!(asked(&mut leech, A).len(), 2);
+    deliver(&mut leech, seconds(130), A, Message::Have(PieceIndex(1))).unwrap();
+    assert_eq!(asked(&mut leech, A).len(), 2);
+    leech.handle_timeout(seconds(159));
+    assert!(!leech.peer(A).unwrap().snubbed);
+    leech.handle_timeout(seconds(160));
+    assert!(leech.peer(A).unwrap().snubbed);
+}
+
+/// A snubbed peer is asked for the pieces in the reverse order, so that it holds up nobody (libtorrent).
+#[test]
+fn a_snubbed_peer_is_asked_for_the_last_piece() {
+    let mut leech = torrent_of(8, 0, 2, |_| ());
+    let mut policy = Policy::new();
+    policy.order = Order::Sequential;
+    leech.set_policy(policy);
+    join(&mut leech, A, 0xFF);
+    assert_eq!(asked(&mut leech, A).len(), 4);
+    for begun in [0, 1] {
+        leech.set_priority(seconds(59), PieceIndex(begun), Priority::SKIP);
+    }
+    leech.handle_timeout(seconds(60));
+    let pieces: Vec<_> = asked(&mut leech, A).iter().map(|line| numbers(line).0).collect();
+    assert_eq!(pieces, [7]);
 }

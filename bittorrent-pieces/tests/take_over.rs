@@ -253,3 +253,45 @@ fn a_port_that_was_set_later_is_announced() {
     let bytes = extended_handshake(&mut seed);
     assert_eq!(ExtendedHandshake::decode(&bytes[HEADER_LEN..]).unwrap().port, Some(7_000));
 }
+
+/// BEP 16: a super-seed looks like a peer that has nothing and downloads; a download never does.
+#[test]
+fn only_a_complete_torrent_super_seeds() {
+    let mut seed = torrent_of(8, 0xFF, 2, |config| config.super_seeding = true);
+    let bytes = extended_handshake(&mut seed);
+    assert!(!ExtendedHandshake::decode(&bytes[HEADER_LEN..]).unwrap().upload_only);
+    let mut leech = torrent_of(2, 0x80, 2, |config| config.super_seeding = true);
+    let lines = join_modern(&mut leech, A, Reserved::default());
+    assert_eq!(lines, ["HANDSHAKE", "BITFIELD bytes=1"]);
+    let mut seed = torrent_of(2, 0xC0, 2, |_| ());
+    seed.set_super_seeding(true);
+    let lines = join_modern(&mut seed, A, Reserved::default());
+    assert!(lines.len() == 2 && lines[1].starts_with("HAVE piece="), "{lines:?}");
+}
+
+/// BEP 9: metadata is sent to a peer that named an id for it.
+#[test]
+fn metadata_needs_an_id_of_the_peer() {
+    let ask = extended(b"\x01d8:msg_typei0e5:piecei0ee");
+    for (handshake, answered) in [(&b"\0de"[..], false), (b"\0d1:md11:ut_metadatai7eee", true)] {
+        let mut seed = torrent_with(2, 0xC0, 2, |_| (), |content| content.info = b"de");
+        join_modern(&mut seed, A, Reserved::EXTENDED);
+        deliver(&mut seed, ZERO, A, extended(handshake)).unwrap();
+        deliver(&mut seed, ZERO, A, ask).unwrap();
+        let mut buf = [0; 100];
+        let sent = seed.poll_transmit(&mut buf).unwrap();
+        let data = sent.map(|sent| seed.metadata(sent.metadata).to_vec());
+        assert_eq!(data, answered.then(|| b"de".to_vec()));
+    }
+}
+
+/// Nothing is sent over a connection that was closed before it could begin.
+#[test]
+fn no_handshake_follows_a_close() {
+    let mut seed = torrent(0xC0);
+    seed.handle_connected(ZERO, A, Side::Dialled).unwrap();
+    assert!(seed.clone().poll_transmit(&mut [0; 100]).unwrap().is_some());
+    seed.handle_timeout(seconds(10));
+    assert_eq!(seed.poll_transmit(&mut [0; 100]), Ok(None));
+    assert_eq!(seed.poll_transmit_to(A, &mut [0; 100]), Ok(None));
+}

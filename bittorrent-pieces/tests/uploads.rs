@@ -236,6 +236,8 @@ fn a_full_queue_holds_up_what_needs_an_answer() {
             assert_eq!((received.consumed, received.outcome), (0, Some(Outcome::Busy)), "{waits}");
         }
         assert_eq!(deliver(&mut seed, ZERO, A, Message::KeepAlive), Ok(4), "what needs no answer");
+        let invalid = deliver(&mut seed, ZERO, A, ask(0));
+        assert_eq!(invalid, Ok(if reserved.fast() { 0 } else { 17 }), "a reject, or nothing");
         let repeated = deliver(&mut seed, ZERO, A, ask(7));
         assert_eq!(repeated, Ok(if reserved.fast() { 0 } else { 17 }), "it is answered once");
     }
