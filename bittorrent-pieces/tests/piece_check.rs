@@ -1,9 +1,10 @@
 //! The check of a piece in slices of any length.
 
+use bittorrent_pieces::merkle::{MerkleHasher, PieceLayer};
 use bittorrent_pieces::torrent::NotVerifying;
 use bittorrent_pieces::{
     Block, Config, Geometry, InfoHash, PeerId, PieceCheck, PieceHasher, PieceHashes, PieceIndex,
-    Torrent, TorrentContent, TorrentLimits, TorrentSetup, TorrentVec,
+    Torrent, TorrentContent, TorrentLimits, TorrentSetup, TorrentVec, Verdict,
 };
 
 const LEN: u32 = 40_000;
@@ -120,4 +121,31 @@ fn a_torrent_accepts_the_check_of_a_piece_that_it_named() {
     assert!(torrent.handle_checked(now, check).is_ok());
     assert!(torrent.is_complete());
     assert_eq!((torrent.have_count(), torrent.have().count_ones()), (1, 1));
+}
+
+/// The SHA-1 of a piece says nothing about a tree: a torrent of version 2 takes a whole check alone.
+#[test]
+fn a_piece_of_version_2_is_not_accepted_by_its_sha_1() {
+    let bytes = content();
+    let mut hasher = MerkleHasher::new();
+    hasher.update(&bytes);
+    let layer = [hasher.finish(2)];
+    let digest = [PieceHasher::digest(&bytes)];
+    let layer = PieceLayer::new(&layer);
+    let both = PieceHashes::hybrid(PieceHashes::new(&digest), layer).unwrap();
+    let now = core::time::Duration::ZERO;
+    for hashes in [PieceHashes::v2(layer), both] {
+        let content = TorrentContent::new(geometry(), hashes);
+        let setup = TorrentSetup::new(Config::new(InfoHash([1; 20]), PeerId([1; 20])));
+        let storage = TorrentVec::new(&content, TorrentLimits::new());
+        let mut torrent = Torrent::new(setup, storage).unwrap();
+        for number in 0..3 {
+            assert!(torrent.restore_block(geometry().block(PIECE, number).unwrap()));
+        }
+        assert!(torrent.poll_event().is_some());
+        assert_eq!(torrent.handle_hashed(now, PIECE, digest[0]), Err(NotVerifying(PIECE)));
+        let mut check = torrent.check(PIECE).unwrap();
+        check.hash_step(&bytes);
+        assert_eq!(torrent.handle_checked(now, check), Ok(Verdict::Passed));
+    }
 }

@@ -8,11 +8,12 @@ use bittorrent_pieces::picker::{Order, Playback};
 use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::{Message, Reserved};
 use bittorrent_pieces::{
-    Block, ConnId, PeerError, PieceIndex, Policy, Priority, Torrent, TorrentVec,
+    Bitfield, Block, Config, ConnId, Event, Geometry, InfoHash, PeerError, PeerId, PieceHasher,
+    PieceHashes, PieceIndex, Policy, Priority, Torrent, TorrentContent, TorrentVec, Verdict,
 };
 use by_hand::{
-    A, B, ZERO, block, deliver, fast, join, join_modern, receive, request, seconds, sent_to,
-    torrent_of,
+    A, B, C, ZERO, block, build, deliver, fast, join, join_modern, limits, receive, request,
+    seconds, sent_to, torrent_of,
 };
 
 /// Returns the requests that are sent to a peer.
@@ -299,4 +300,98 @@ fn a_snubbed_peer_is_asked_for_the_last_piece() {
     leech.handle_timeout(seconds(60));
     let pieces: Vec<_> = asked(&mut leech, A).iter().map(|line| numbers(line).0).collect();
     assert_eq!(pieces, [7]);
+}
+
+/// An unchoke is used at once, also if the policy changed before and the peer had nothing to do then.
+#[test]
+fn an_unchoke_after_a_change_of_the_policy_is_used_at_once() {
+    let mut leech = torrent_of(2, 0, 2, |_| ());
+    join_modern(&mut leech, A, Reserved::default());
+    deliver(&mut leech, ZERO, A, Message::Bitfield(&[0xC0])).unwrap();
+    for second in 1..4 {
+        leech.set_policy(Policy::new());
+        leech.handle_timeout(seconds(second));
+    }
+    leech.set_policy(Policy::new());
+    deliver(&mut leech, seconds(4), A, Message::Unchoke).unwrap();
+    assert_eq!(asked(&mut leech, A).len(), 4);
+}
+
+/// A suspect that waits for its own piece is asked for what others left as soon as it has nothing else to do.
+#[test]
+fn a_suspect_helps_others_once_it_is_idle() {
+    let mut leech = torrent_of(2, 0, 3, |_| ());
+    join(&mut leech, B, 0x80);
+    assert_eq!(asked(&mut leech, B).len(), 2);
+    deliver(&mut leech, ZERO, B, block(0, 0)).unwrap();
+    deliver(&mut leech, ZERO, B, Message::Choke).unwrap();
+    join(&mut leech, C, 0x80);
+    assert_eq!(asked(&mut leech, C).len(), 1, "a piece of two peers");
+    deliver(&mut leech, ZERO, C, block(0, 16_384)).unwrap();
+    while let Some(event) = leech.poll_event() {
+        if let Event::Verify { piece } = event {
+            assert_eq!(leech.handle_hashed(ZERO, piece, [9; 20]), Ok(Verdict::Failed));
+        }
+    }
+    leech.handle_closed(ZERO, C);
+    deliver(&mut leech, ZERO, B, Message::Unchoke).unwrap();
+    assert!(leech.peer(B).unwrap().parole);
+    assert_eq!(asked(&mut leech, B).len(), 2, "a piece of its own");
+    join(&mut leech, A, 0x40);
+    assert_eq!(asked(&mut leech, A).len(), 1, "to show that it answers");
+    deliver(&mut leech, ZERO, B, Message::Have(PieceIndex(1))).unwrap();
+    assert_eq!(asked(&mut leech, B), Vec::<String>::new(), "the piece is shared");
+    deliver(&mut leech, ZERO, B, block(0, 0)).unwrap();
+    assert_eq!(asked(&mut leech, B), Vec::<String>::new(), "it is still busy");
+    deliver(&mut leech, ZERO, B, block(0, 16_384)).unwrap();
+    let lines = asked(&mut leech, B);
+    assert!(lines.len() == 1 && numbers(&lines[0]).0 == 1, "{lines:?}");
+}
+
+/// A piece is announced to each peer, once, whether it has to do with the piece or not; of many that were completed in the
+/// meantime, each is.
+#[test]
+fn completed_pieces_are_announced_to_all() {
+    let mut leech = torrent_of(2, 0, 2, |_| ());
+    join(&mut leech, A, 0x80);
+    join(&mut leech, B, 0);
+    assert_eq!(asked(&mut leech, A).len(), 2);
+    sent_to(&mut leech, B);
+    for begin in [0, 16_384] {
+        deliver(&mut leech, ZERO, A, block(0, begin)).unwrap();
+    }
+    complete(&mut leech);
+    assert_eq!(sent_to(&mut leech, B), ["HAVE piece=0"]);
+
+    for pieces in [31_u32, 32, 33, 100] {
+        let hashes = vec![PieceHasher::digest(&vec![0; 32_768]); pieces as usize + 1];
+        let geometry = Geometry::new(u64::from(pieces + 1) * 32_768, 32_768).unwrap();
+        let content = TorrentContent::new(geometry, PieceHashes::new(&hashes));
+        let config = Config::new(InfoHash([1; 20]), PeerId([1; 20]));
+        let none = Bitfield::new(pieces + 1, vec![0; Bitfield::byte_len(pieces + 1)]).unwrap();
+        let mut leech = build(config, &content, none.as_view(), limits(1, 200, 4));
+        join_modern(&mut leech, A, Reserved::FAST);
+        for piece in (0..pieces).map(PieceIndex) {
+            for number in 0..2 {
+                assert!(leech.restore_block(geometry.block(piece, number).unwrap()));
+            }
+            complete(&mut leech);
+        }
+        let mut announced: Vec<u32> = sent_to(&mut leech, A)
+            .iter()
+            .map(|line| line.strip_prefix("HAVE piece=").unwrap().parse().unwrap())
+            .collect();
+        announced.sort_unstable();
+        assert_eq!(announced, (0..pieces).collect::<Vec<_>>());
+    }
+}
+
+/// Checks all pieces that are full; the content is zeros.
+fn complete(torrent: &mut Torrent<TorrentVec>) {
+    while let Some(event) = torrent.poll_event() {
+        if let Event::Verify { piece } = event {
+            let digest = PieceHasher::digest(&vec![0; 32_768]);
+            assert_eq!(torrent.handle_hashed(ZERO, piece, digest), Ok(Verdict::Passed));
+        }
+    }
 }

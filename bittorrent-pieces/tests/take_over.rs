@@ -6,7 +6,7 @@ use bittorrent_pieces::wire::extended::{EXTENDED, ExtendedHandshake, HEADER_LEN,
 use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::{Handshake, Message, Reserved};
 use bittorrent_pieces::{
-    ConnectError, Event, PeerId, PieceHasher, PieceIndex, Side, Torrent, TorrentVec,
+    CloseReason, ConnectError, Event, PeerId, PieceHasher, PieceIndex, Side, Torrent, TorrentVec,
 };
 use by_hand::{
     A, B, ZERO, block, deliver, extended, fast, hello, join_modern, receive, request, seconds,
@@ -294,4 +294,41 @@ fn no_handshake_follows_a_close() {
     seed.handle_timeout(seconds(10));
     assert_eq!(seed.poll_transmit(&mut [0; 100]), Ok(None));
     assert_eq!(seed.poll_transmit_to(A, &mut [0; 100]), Ok(None));
+}
+
+/// Nothing but super-seeding ends when super-seeding ends; and it goes on when it begins again.
+#[test]
+fn the_end_of_super_seeding_concerns_those_that_were_super_seeded() {
+    let mut seed = torrent_of(8, 0xFF, 2, |_| ());
+    join_modern(&mut seed, A, Reserved::default());
+    seed.set_super_seeding(false);
+    assert_eq!(sent_to(&mut seed, A), Vec::<String>::new());
+    let mut seed = torrent_of(8, 0xFF, 2, |config| config.super_seeding = true);
+    assert_eq!(join_modern(&mut seed, A, Reserved::default()).len(), 2);
+    seed.set_super_seeding(true);
+    assert_eq!(sent_to(&mut seed, A), Vec::<String>::new());
+}
+
+/// All times of a connection begin with it, however long the torrent is running.
+#[test]
+fn the_times_of_a_connection_begin_with_it() {
+    let start = seconds(1_000);
+    let mut seed = torrent(0xC0);
+    seed.handle_timeout(start);
+    seed.handle_connected(start, A, Side::Dialled).unwrap();
+    seed.take_over(start, B, Side::Dialled, false).unwrap();
+    seed.handle_bytes(start, B, &hello(B, Reserved::default())).unwrap();
+    assert_eq!(seed.poll_timeout(), Some(seconds(1_001)));
+    for second in 1_001..1_010 {
+        seed.handle_timeout(seconds(second));
+        assert_eq!(seed.peers().count(), 2, "after {second} s");
+    }
+    let lines = sent_to(&mut seed, B);
+    assert!(lines.iter().all(|line| line.starts_with("HAVE")), "no keepalive, but {lines:?}");
+    seed.handle_timeout(seconds(1_010));
+    let reason = Event::Closed { conn: A, reason: CloseReason::NoHandshake };
+    let events: Vec<_> = core::iter::from_fn(|| seed.poll_event()).collect();
+    assert!(events.contains(&reason) && seed.peer(B).is_some(), "{events:?}");
+    seed.handle_timeout(seconds(1_130));
+    assert_eq!(sent_to(&mut seed, B), ["KEEPALIVE"]);
 }

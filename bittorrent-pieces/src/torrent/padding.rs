@@ -137,6 +137,17 @@ mod tests {
         assert_eq!(behind(block(9, 0, 10_000)), 0);
     }
 
+    /// A padding file behind the last byte, or of no bytes, is no padding of any piece.
+    #[test]
+    fn padding_without_bytes_is_none() {
+        let geometry = Geometry::new(40_000, 32_768).unwrap();
+        for (offset, len) in [(40_000, 0), (40_000, 5), (32_768, 0), (0, 0), (39_999, 0)] {
+            assert_eq!(Padding::of(geometry, offset, len).count(), 0, "{offset} {len}");
+        }
+        let last = Padding { piece: PieceIndex(1), bytes: 1 };
+        assert!(Padding::of(geometry, 39_999, 1).eq([last]));
+    }
+
     #[test]
     fn padding_hashes_as_zeros() {
         for len in [0_u32, 1, 255, 256, 257, 1_000] {
