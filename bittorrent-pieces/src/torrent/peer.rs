@@ -314,7 +314,6 @@ impl PeerState {
             joined_at: stamp,
             heard_at: stamp,
             sent_at: stamp,
-            block_at: stamp,
             exchanged_at: stamp,
             ..Self::EMPTY
         }

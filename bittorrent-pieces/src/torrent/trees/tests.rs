@@ -2,7 +2,7 @@ use super::*;
 use crate::block::PieceIndex;
 use crate::geometry::{Geometry, V2File};
 use crate::hash::PieceHashes;
-use crate::merkle::PieceLayer;
+use crate::merkle::{PieceLayer, layer_root};
 use std::vec;
 use std::vec::Vec;
 
@@ -99,6 +99,34 @@ fn a_layer_of_one_hash_is_not_served() {
         let tree = tree(1, &two[..count], &[]);
         assert_eq!(tree.layer(&range(1, 0, 2, 0)).is_some(), served, "{count}");
     }
+}
+
+/// Each node is taken from the highest layer below it that is known: those of leaves may be unknown beside the way up, and
+/// those above runs of 512 pieces take the least time.
+#[test]
+fn a_node_comes_from_the_layer_below_it() {
+    let of = |byte: u8, number: usize| {
+        let mut hash = [byte; 32];
+        hash[..8].copy_from_slice(&number.to_be_bytes());
+        hash
+    };
+    let leaves: Vec<_> = (0..8).map(|number| of(1, number)).collect();
+    let pieces: Vec<_> = (0..1_024).map(|number| of(2, number)).collect();
+    let runs: Vec<_> = (0..2).map(|number| of(3, number)).collect();
+    let root = |hashes: &[MerkleHash]| layer_root(hashes, [0; 32]);
+    let whole = tree(2, &pieces, &leaves);
+    let with_runs = Tree { runs: &runs, ..whole };
+    for tree in [&whole, &with_runs] {
+        assert_eq!([tree.node(0, 3), tree.node(0, 7)], [leaves[3], leaves[7]]);
+        assert_eq!(tree.node(1, 2), root(&leaves[4..6]));
+        assert_eq!([tree.node(2, 0), tree.node(2, 5)], [pieces[0], pieces[5]]);
+        assert_eq!(tree.node(3, 1), root(&pieces[2..4]));
+        assert_eq!(tree.node(10, 2), root(&pieces[512..768]));
+    }
+    assert_eq!(whole.node(11, 1), root(&pieces[512..]));
+    assert_eq!(whole.node(12, 0), root(&pieces));
+    assert_eq!([with_runs.node(11, 0), with_runs.node(11, 1)], [runs[0], runs[1]]);
+    assert_eq!(with_runs.node(12, 0), root(&runs));
 }
 
 const PIECE: u32 = 32_768;
