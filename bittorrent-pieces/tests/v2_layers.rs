@@ -153,6 +153,29 @@ fn torrent_hash(info: &[u8]) -> bittorrent_pieces::InfoHash {
     Metainfo::from_info(info, Mode::Strict).unwrap().info_hash()
 }
 
+/// BEP 47 in a tree: a link has neither bytes nor a root, whatever length it states.
+#[test]
+fn a_link_in_a_tree_has_no_bytes() {
+    for len in ["", "6:lengthi7e"] {
+        let link = format!("1:ad0:d4:attr1:l{len}12:symlink pathl1:beee");
+        let file = format!("1:bd0:d6:lengthi5e11:pieces root32:{}ee", "r".repeat(32));
+        let info =
+            format!("d9:file treed{link}{file}e12:meta versioni2e4:name1:n12:piece lengthi16384ee");
+        let torrent =
+            Metainfo::decode(format!("d4:info{info}e").as_bytes(), Mode::Strict).map(|torrent| {
+                torrent
+                    .files()
+                    .map(|file| (file.is_symlink(), file.len(), file.offset()))
+                    .collect::<Vec<_>>()
+            });
+        assert_eq!(torrent, Ok(vec![(true, 0, 0), (false, 5, 0)]), "{len}");
+    }
+    let none =
+        "d4:infod9:file treed1:ad0:d0:0:eee12:meta versioni2e4:name1:n12:piece lengthi16384eee";
+    let missing = Metainfo::decode(none.as_bytes(), Mode::Strict).err();
+    assert_eq!(missing, Some(MetainfoError::Key("length")), "it is no link");
+}
+
 /// BEP 27: only a 1 makes a torrent private.
 #[test]
 fn a_torrent_is_private_if_it_says_so() {

@@ -239,8 +239,11 @@ fn the_rules_of_the_first_message() {
     let mut plain = rules(false);
     assert_eq!(plain.answered(&Message::Have(PieceIndex(1))), Ok(()));
     assert_eq!(plain.answered(&Message::Bitfield(&[])), Err(RuleError::Late));
-    // Two requests for one block are two answers.
     let block = Block { piece: PieceIndex(1), begin: 0, len: 1 };
+    let all = [Fast::Suggest(PieceIndex(0)), Fast::HaveAll, Fast::HaveNone, Fast::Reject(block)];
+    let ids = all.map(|message| message.id());
+    assert_eq!((ids, Fast::AllowedFast(PieceIndex(0)).id()), ([0x0D, 0x0E, 0x0F, 0x10], 0x11));
+    // Two requests for one block are two answers.
     for _ in 0..2 {
         fast.asked(&Message::Request(block)).unwrap();
     }
