@@ -269,6 +269,32 @@ fn an_urgent_piece_is_requested_of_a_second_peer() {
     }
 }
 
+/// Of a player's pieces, one that would come too late from a peer is left to faster ones. The first is due in a second.
+#[test]
+fn a_slow_peer_is_asked_for_a_later_piece() {
+    for (delay, first) in [(0, 4), (8_000, 5)] {
+        let mut leech = torrent_of(8, 0, 2, |_| ());
+        join(&mut leech, A, 0x80);
+        assert_eq!(asked(&mut leech, A).len(), 2);
+        let now = Duration::from_millis(delay);
+        for begin in [0, 16_384] {
+            deliver(&mut leech, now, A, block(0, begin)).unwrap();
+        }
+        let mut policy = Policy::new();
+        policy.playback = Some(Playback {
+            first: PieceIndex(4),
+            due: now + seconds(1),
+            pace: seconds(10),
+            window: 3,
+            urgent: ZERO,
+        });
+        leech.set_policy(policy);
+        deliver(&mut leech, now, A, Message::Bitfield(&[0xFF])).unwrap();
+        let pieces: Vec<_> = asked(&mut leech, A).iter().map(|line| numbers(line).0).collect();
+        assert_eq!(pieces[..4], [first, first, first + 1, first + 1], "{delay} ms");
+    }
+}
+
 /// How long a peer leaves requests unanswered counts since the first of them, not since it came or since the latest.
 #[test]
 fn patience_counts_since_a_peer_was_asked() {
