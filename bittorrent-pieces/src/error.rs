@@ -86,8 +86,8 @@ pub enum ConfigError {
     /// Too few request slots: at least one for each direction of each connection.
     #[error("{0} request slots needed")]
     Requests(usize),
-    /// More than 65,535 peer slots or partial pieces.
-    #[error("{0} slots are more than 65,535")]
+    /// More than 65,534 peer slots or partial pieces.
+    #[error("{0} slots are more than 65,534")]
     TooManySlots(usize),
     /// A bitfield of the wrong number of pieces.
     #[error("a bitfield of {0} pieces")]

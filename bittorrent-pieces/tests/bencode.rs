@@ -1,6 +1,8 @@
 //! Numbers, lengths and limits of bencode (BEP 3).
 
-use bittorrent_pieces::bencode::{BencodeError, Limits, Mode, Value};
+use bittorrent_pieces::bencode::{
+    BencodeError, Limits, MAX_DEPTH, Mode, Token, Value, WriteError, Writer,
+};
 
 fn int(text: &str) -> Result<Option<i64>, BencodeError> {
     Value::from_bytes(text.as_bytes(), Mode::Strict, Limits::DEFAULT).map(|value| value.as_int())
@@ -49,6 +51,14 @@ fn a_string_that_is_cut_off_says_how_much_is_missing() {
     {
         assert_eq!(int(text), Err(BencodeError::Incomplete { needed }), "{text}");
     }
+    // 20 digits may still be below 2^64.
+    for (text, len) in
+        [("10000000000000000000:ab", 10_u64.pow(19)), ("18446744073709551615:", u64::MAX)]
+    {
+        let Err(BencodeError::Incomplete { needed }) = int(text) else { panic!("{text}") };
+        let there = if len == u64::MAX { 0 } else { 2 };
+        assert_eq!(needed, usize::try_from(len).unwrap_or(usize::MAX) - there);
+    }
     // No address space has room for these.
     for text in ["99999999999999999999:ab", "9999999999999999999999999999:ab"] {
         let needed = usize::MAX - 2;
@@ -89,5 +99,143 @@ fn items_are_counted_wherever_they_are() {
         };
         assert_eq!(within(items), None, "{text}");
         assert_eq!(within(items - 1), Some(BencodeError::Items(items - 1)), "{text}");
+    }
+}
+
+/// Strings of all lengths that are read in ways of their own, in a list, one after the other.
+#[test]
+fn strings_of_any_length_are_read_from_a_list() {
+    let lens = [0, 1, 5, 6, 7, 9, 10, 19, 99, 6, 100, 101, 6, 999, 1_000];
+    let strings: Vec<Vec<u8>> =
+        lens.iter().enumerate().map(|(nth, len)| vec![b'a' + nth as u8; *len]).collect();
+    let mut bytes = b"l".to_vec();
+    for string in &strings {
+        bytes.extend(format!("{}:", string.len()).bytes());
+        bytes.extend(string);
+    }
+    bytes.push(b'e');
+    let within =
+        |items| Value::from_bytes(&bytes, Mode::Strict, Limits { items, ..Limits::DEFAULT });
+    assert_eq!(within(15), Err(BencodeError::Items(15)));
+    let list = within(16).unwrap();
+    let read: Vec<Vec<u8>> = list.items().map(|item| item.as_bytes().unwrap().to_vec()).collect();
+    assert_eq!(read, strings);
+    for cut in 1..bytes.len() {
+        let error = Value::decode(&bytes[..cut], Mode::Strict, Limits::DEFAULT).unwrap_err();
+        assert!(matches!(error, BencodeError::Incomplete { .. }), "{cut}: {error}");
+    }
+}
+
+/// 100 levels at most, whatever the limit.
+#[test]
+fn values_may_have_a_hundred_levels() {
+    let nested = |levels: usize, limit| {
+        let bytes = [vec![b'l'; levels], vec![b'e'; levels]].concat();
+        let limits = Limits { depth: limit, ..Limits::DEFAULT };
+        Value::from_bytes(&bytes, Mode::Strict, limits).err()
+    };
+    for levels in [1, 7, 8, 9, 10, 99, 100] {
+        assert_eq!(nested(levels, levels as u8), None, "{levels}");
+        let less = levels as u8 - 1;
+        assert_eq!(nested(levels, less), Some(BencodeError::Depth(less)), "{levels}");
+    }
+    assert_eq!(MAX_DEPTH, 100);
+    assert_eq!(nested(101, 100), Some(BencodeError::Depth(100)));
+    assert_eq!(nested(101, 200), Some(BencodeError::Depth(200)));
+}
+
+/// Files of other programs have keys out of order: each is compared with the keys before it, up to a limit.
+#[test]
+fn keys_out_of_order_are_counted_and_compared() {
+    let decode = |text: &str, mode, unordered| {
+        Value::from_bytes(text.as_bytes(), mode, Limits { unordered, ..Limits::DEFAULT }).err()
+    };
+    let three = "d1:zi0e1:ai0e1:ci0e1:bi0ee";
+    assert_eq!(decode(three, Mode::Strict, 9), Some(BencodeError::Order));
+    assert_eq!(decode(three, Mode::Lenient, 3), None);
+    assert_eq!(decode(three, Mode::Lenient, 2), Some(BencodeError::Unordered(2)));
+    for (text, error) in [
+        ("d1:ci0e1:ai0e1:ai0ee", Some(BencodeError::Duplicate)),
+        ("d1:ci0e1:ai0e1:bi0e1:ai0ee", Some(BencodeError::Duplicate)),
+        ("d1:ci0e1:ai0e1:ci0ee", Some(BencodeError::Duplicate)),
+        // What is equal to a value, or to a key inside of one, is another key.
+        ("d1:c1:a1:bd1:ai0ee1:ali0e1:aee", None),
+        ("d1:ci0ei1ei0ee", Some(BencodeError::Key)),
+        ("d1:cl1:a1:be1:bi0e1:ai0ee", None),
+        ("d1:ci-12e1:bi0e1:ai0ee", None),
+        ("d2:aai0e1:bi0e1:ai0ee", None),
+        ("d1:ae", Some(BencodeError::NoValue)),
+    ] {
+        assert_eq!(decode(text, Mode::Lenient, 9), error, "{text}");
+    }
+}
+
+/// Each value is found behind values of all kinds.
+#[test]
+fn values_are_found_behind_others() {
+    let text = b"d1:ali-5el1:xi7eed1:kd0:leee2:yye1:b100:0123456789012345678901234567890123456789\
+        0123456789012345678901234567890123456789012345678901234567891:ci-9223372036854775808e\
+        1:di42e1:ede1:fl6:abcdef6:ghijkli1eee";
+    let value = Value::from_bytes(text, Mode::Strict, Limits::DEFAULT).unwrap();
+    let keys: Vec<_> = value.entries().map(|(key, _)| key[0]).collect();
+    assert_eq!(keys, b"abcdef");
+    let of = |key: &[u8]| value.find(key).unwrap();
+    assert_eq!(of(b"b").as_bytes().map(<[u8]>::len), Some(100));
+    assert_eq!((of(b"c").as_int(), of(b"d").as_int()), (Some(i64::MIN), Some(42)));
+    assert_eq!((of(b"d").as_bytes(), of(b"b").as_int()), (None, None));
+    assert_eq!(value.find(b"g"), None);
+    let raw: Vec<_> = of(b"a").items().map(|item| item.as_raw()).collect();
+    assert_eq!(raw, [&b"i-5e"[..], b"l1:xi7ee", b"d1:kd0:leee", b"2:yy"]);
+    assert_eq!((of(b"e").token(), of(b"f").token()), (Token::Dict, Token::List));
+    assert_eq!(of(b"f").items().count(), 3);
+    // What is neither has neither.
+    assert_eq!((of(b"d").items().count(), of(b"a").entries().count()), (0, 0));
+    assert_eq!((of(b"e").entries().count(), of(b"e").items().count()), (0, 0));
+    let (first, rest) = Value::decode(b"i1e2:ab", Mode::Strict, Limits::DEFAULT).unwrap();
+    assert_eq!((first.as_int(), rest), (Some(1), &b"2:ab"[..]));
+    let trailing = Value::from_bytes(b"i1e2:ab", Mode::Strict, Limits::DEFAULT);
+    assert_eq!(trailing, Err(BencodeError::Trailing(4)));
+}
+
+/// Keys in ascending order only; what does not fit says how much is needed.
+#[test]
+fn what_is_written_is_canonical() {
+    let write = |out: &mut [u8]| {
+        let mut writer = Writer::new(out);
+        writer.dict(|dict| {
+            dict.int(b"a", 0)?;
+            dict.int(b"b", i64::MIN)?;
+            dict.bytes(b"ba", b"0123456789")?;
+            dict.list(b"c", |list| {
+                list.int(-1);
+                list.int(i64::MAX);
+                list.bytes(b"");
+                list.dict(|_| Ok(()))
+            })?;
+            dict.dict(b"d", |inner| inner.int(b"a", 10))
+        })?;
+        writer.finish()
+    };
+    let expected =
+        b"d1:ai0e1:bi-9223372036854775808e2:ba10:01234567891:cli-1ei9223372036854775807e0:\
+        dee1:dd1:ai10eee";
+    let mut out = [0; 200];
+    let len = write(&mut out).unwrap();
+    assert_eq!(out[..len].escape_ascii().to_string(), expected.escape_ascii().to_string());
+    for room in 0..len {
+        let mut short = vec![0; room];
+        let Err(WriteError::Buffer(error)) = write(&mut short) else { panic!("{room}") };
+        assert_eq!(error.needed, len);
+    }
+    assert_eq!(write(&mut out[..len]), Ok(len));
+    for (first, second, ordered) in
+        [("a", "b", true), ("a", "a", false), ("b", "a", false), ("a", "aa", true), ("", "", false)]
+    {
+        let mut writer = Writer::new(&mut out);
+        let written = writer.dict(|dict| {
+            dict.int(first.as_bytes(), 1)?;
+            dict.int(second.as_bytes(), 2)
+        });
+        assert_eq!(written.is_ok(), ordered, "{first} {second}");
     }
 }

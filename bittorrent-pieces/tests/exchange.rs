@@ -9,8 +9,8 @@ use bittorrent_pieces::wire::extended::{
 };
 use bittorrent_pieces::wire::{Handshake, Message, Reserved};
 use bittorrent_pieces::{
-    Block, Config, ConnId, Event, Geometry, InfoHash, PeerId, PieceHashes, PieceIndex, Priority,
-    Side, Torrent, TorrentContent, TorrentLimits, TorrentSetup, TorrentVec,
+    Block, Config, ConnId, Event, Geometry, InfoHash, Outcome, PeerId, PieceHashes, PieceIndex,
+    Priority, Side, Torrent, TorrentContent, TorrentLimits, TorrentSetup, TorrentVec,
 };
 
 const HASH: InfoHash = InfoHash([1; 20]);
@@ -20,10 +20,15 @@ struct Room(Torrent<TorrentVec>);
 
 impl Room {
     fn new(peers: usize) -> Self {
+        Self::with(peers, |_| ())
+    }
+
+    fn with(peers: usize, set: impl Fn(&mut Config)) -> Self {
         let geometry = Geometry::new(1, 1).unwrap();
         let limits = TorrentLimits { peers: peers as u16, open_pieces: 1, pipeline: 2 };
         let mut config = Config::new(HASH, PeerId([2; 20]));
         config.silence = Duration::from_secs(10_000);
+        set(&mut config);
         let content = TorrentContent::new(geometry, PieceHashes::new(&[[0; 20]]));
         let storage = TorrentVec::new(&content, limits);
         Self(Torrent::new(TorrentSetup::new(config), storage).unwrap())
@@ -45,6 +50,29 @@ impl Room {
             let mut bytes = vec![0; message.encoded_len()];
             message.encode(&mut bytes).unwrap();
             self.0.handle_bytes(now, conn, &bytes).unwrap();
+        }
+    }
+
+    /// A peer comes that dialled us, so that the port it listens on is unknown.
+    fn accept(&mut self, seconds: u64, conn: ConnId, addr: SocketAddr) {
+        let now = Duration::from_secs(seconds);
+        self.0.handle_connected(now, conn, Side::Accepted).unwrap();
+        assert!(self.0.set_address(conn, addr));
+        let mut bytes = [0; Handshake::LEN];
+        let reserved = Reserved::EXTENDED;
+        let peer_id = PeerId([conn.0 as u8 + 3; 20]);
+        Handshake { reserved, info_hash: HASH, peer_id }.encode(&mut bytes).unwrap();
+        self.0.handle_bytes(now, conn, &bytes).unwrap();
+    }
+
+    /// A peer sends a message; returns how many peers it names.
+    fn send(&mut self, seconds: u64, conn: ConnId, message: Message<'_>) -> usize {
+        let mut bytes = vec![0; message.encoded_len()];
+        message.encode(&mut bytes).unwrap();
+        let received = self.0.handle_bytes(Duration::from_secs(seconds), conn, &bytes).unwrap();
+        match received.outcome {
+            Some(Outcome::Peers(pex)) => pex.added().count(),
+            _ => 0,
         }
     }
 
@@ -126,6 +154,81 @@ fn an_upload_only_peer_is_exchanged_as_a_seed() {
         }
     }
     assert_eq!(flags, [true]);
+}
+
+/// BEP 11: the flags of a seed, of a peer that was dialled, and of both; a peer whose port is unknown is left out.
+#[test]
+fn the_flags_of_a_peer_are_what_is_known_of_it() {
+    let mut room = Room::new(5);
+    room.join(0, LISTENER, v4(1));
+    room.join(1, ConnId(1), v4(11));
+    room.join(1, ConnId(2), v4(12));
+    for (conn, has) in [(ConnId(2), 0x80), (ConnId(3), 0x80), (ConnId(4), 0x00)] {
+        if conn > ConnId(2) {
+            room.accept(1, conn, v4(0));
+        }
+        let bitfield = Message::Bitfield(&[has]);
+        room.send(1, conn, bitfield);
+    }
+    room.send(1, ConnId(3), Message::Other { id: EXTENDED, payload: b"\0d1:pi13ee" });
+    let mut buf = vec![0; transmit_len(1)];
+    while room.0.poll_transmit(&mut buf).unwrap().is_some() {}
+    room.0.handle_timeout(Duration::from_secs(10));
+    let sent = room.0.poll_transmit_to(LISTENER, &mut buf).unwrap().unwrap();
+    let pex = Pex::decode(&buf[HEADER_LEN..sent.len], true).unwrap();
+    let mut flags: Vec<_> = pex.added().map(|(addr, flags)| (addr.port(), flags.0)).collect();
+    flags.sort_unstable();
+    // 2: a seed. 16: it can be dialled.
+    assert_eq!(flags, [(11, 16), (12, 16 | 2), (13, 2)]);
+    // Nobody could dial the last one, so nobody needs to know that it left.
+    room.leave(20, ConnId(4));
+    assert_eq!(room.exchanged(80), None);
+    room.leave(81, ConnId(3));
+    assert_eq!(room.exchanged(150), Some((vec![], vec![13])));
+}
+
+/// The first message has the peers that were there before, and none of them comes again.
+#[test]
+fn a_newcomer_is_sent_the_peers_that_are_there() {
+    let mut room = Room::new(3);
+    room.join(0, ConnId(1), v4(11));
+    room.join(3, LISTENER, v4(1));
+    assert_eq!(room.exchanged(10), Some((vec![11], vec![])));
+    room.join(20, ConnId(2), v4(12));
+    assert_eq!(room.exchanged(69), None);
+    assert_eq!(room.exchanged(80), Some((vec![12], vec![])));
+}
+
+/// BEP 10: without an id there is no such message to a peer; without the option there is none to anybody.
+#[test]
+fn peers_are_sent_to_those_that_support_it() {
+    for on in [true, false] {
+        let mut room = Room::with(3, |config| config.peer_exchange = on);
+        room.join(0, LISTENER, v4(1));
+        room.join(1, ConnId(1), v4(11));
+        let mut buf = vec![0; transmit_len(1)];
+        while room.0.poll_transmit(&mut buf).unwrap().is_some() {}
+        room.0.handle_timeout(Duration::from_secs(10));
+        let mut receivers = vec![];
+        while let Some(sent) = room.0.poll_transmit(&mut buf).unwrap() {
+            receivers.extend((buf[4] == EXTENDED).then_some(sent.conn));
+        }
+        assert_eq!(receivers, if on { vec![LISTENER] } else { vec![] });
+    }
+}
+
+/// BEP 11: more than 50 peers in the first message only.
+#[test]
+fn a_peer_may_send_many_peers_once() {
+    let mut room = Room::new(2);
+    room.join(0, LISTENER, v4(1));
+    let peers: Vec<u8> = (0..51).flat_map(|at| [10, 0, 0, at, 0, 80]).collect();
+    let payload = [b"\x02d5:added306:", &peers[..], b"e"].concat();
+    let message = Message::Other { id: EXTENDED, payload: &payload };
+    assert_eq!(room.send(1, LISTENER, message), 51);
+    assert!(room.0.peer(LISTENER).is_some());
+    assert_eq!(room.send(2, LISTENER, message), 0);
+    assert_eq!(room.0.peer(LISTENER), None, "closed");
 }
 
 fn connected() -> Event {

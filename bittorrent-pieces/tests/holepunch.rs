@@ -63,18 +63,27 @@ struct World {
 }
 
 fn torrent(id: u8, holepunch: bool) -> Torrent<TorrentVec> {
+    torrent_of(id, holepunch, TorrentLimits::new())
+}
+
+fn torrent_of(id: u8, holepunch: bool, limits: TorrentLimits) -> Torrent<TorrentVec> {
     let hashes = [[1; 20]];
     let content =
         TorrentContent::new(Geometry::new(100, 16_384).unwrap(), PieceHashes::new(&hashes));
     let mut config = Config::new(InfoHash([7; 20]), PeerId([id; 20]));
     config.holepunch = holepunch;
-    let storage = TorrentVec::new(&content, TorrentLimits::new());
+    let storage = TorrentVec::new(&content, limits);
     Torrent::new(TorrentSetup::new(config), storage).unwrap()
 }
 
 impl World {
     fn new(addrs: &[&str], supports: &[bool]) -> Self {
-        let nodes = supports.iter().enumerate().map(|(id, on)| torrent(id as u8, *on)).collect();
+        Self::with(addrs, supports, TorrentLimits::new())
+    }
+
+    fn with(addrs: &[&str], supports: &[bool], limits: TorrentLimits) -> Self {
+        let node = |(id, on): (usize, &bool)| torrent_of(id as u8, *on, limits);
+        let nodes = supports.iter().enumerate().map(node).collect();
         let mut world = Self {
             nodes,
             addrs: addrs.iter().map(|text| addr(text)).collect(),
@@ -150,7 +159,9 @@ fn a_relay_says_why_not() {
     let mut world = World::new(&PUBLIC, &[true; 3]);
     world.ask(addr("192.0.2.99:9"));
     world.ask(addr(PUBLIC[1]));
-    let errors = [(1, HolepunchError::NotConnected), (1, HolepunchError::NoSuchPeer)];
+    world.ask(addr("192.0.2.99:0"));
+    let no_such_peer = (1, HolepunchError::NoSuchPeer);
+    let errors = [(1, HolepunchError::NotConnected), no_such_peer, no_such_peer];
     assert_eq!(world.failures, errors);
     let mut world = World::new(&PUBLIC, &[true, true, false]);
     world.ask(addr(PUBLIC[2]));
@@ -172,6 +183,9 @@ fn local_and_public_peers_are_not_brought_together() {
 fn without_the_extension_nothing_is_asked_or_relayed() {
     let mut world = World::new(&PUBLIC, &[false, true, true]);
     assert!(!world.nodes[1].rendezvous(ConnId(0), addr(PUBLIC[2])), "the relay lacks it");
+    assert_eq!(send(&mut world, Holepunch::Connect(addr("192.0.2.9:80"))), None);
+    send(&mut world, Holepunch::Rendezvous(addr(PUBLIC[2])));
+    world.run();
     let mut world = World::new(&PUBLIC, &[true, false, true]);
     assert!(!world.nodes[1].rendezvous(ConnId(0), addr(PUBLIC[2])), "we lack it");
     assert!(!world.nodes[1].rendezvous(ConnId(9), addr(PUBLIC[2])), "no such connection");
@@ -220,6 +234,38 @@ fn a_connect_does_not_lead_inside_or_to_a_peer_that_is_there() {
     }
     let outside = addr("192.0.2.9:80");
     assert_eq!(send(&mut world, Holepunch::Connect(outside)), Some(outside));
+}
+
+/// A peer of the local network may name others of it; one whose address is unknown gets nothing.
+#[test]
+fn a_local_peer_leads_to_local_peers() {
+    let inside = addr("10.0.0.9:80");
+    let mut world = World::new(&["10.0.0.1:1", "10.0.0.2:2", "10.0.0.3:3"], &[true; 3]);
+    assert_eq!(send(&mut world, Holepunch::Connect(inside)), Some(inside));
+    let mut world = World::new(&PUBLIC, &[true; 3]);
+    world.nodes[0].handle_closed(world.now, ConnId(1));
+    world.nodes[0].handle_connected(world.now, ConnId(1), Side::Accepted).unwrap();
+    world.nodes[1] = torrent(1, true);
+    world.nodes[1].handle_connected(world.now, ConnId(0), Side::Dialled).unwrap();
+    world.run();
+    assert_eq!(send(&mut world, Holepunch::Connect(inside)), None);
+    world.ask(addr(PUBLIC[2]));
+    assert!(world.outcomes.is_empty() && world.failures.is_empty());
+    let outside = addr("192.0.2.9:80");
+    assert_eq!(send(&mut world, Holepunch::Connect(outside)), Some(outside));
+}
+
+/// What a relay sends to a peer that does not read takes half of the room for its requests.
+#[test]
+fn relayed_messages_leave_half_of_the_room_for_requests() {
+    let limits = TorrentLimits { peers: 3, open_pieces: 1, pipeline: 16 };
+    let mut world = World::with(&PUBLIC, &[true; 3], limits);
+    for _ in 0..8 {
+        send(&mut world, Holepunch::Rendezvous(addr(PUBLIC[2])));
+    }
+    world.run();
+    let dials = |node| world.outcomes.iter().filter(|(at, _)| *at == node).count();
+    assert_eq!((dials(1), dials(2)), (4, 4), "two of 16 slots each, while more than 8 are free");
 }
 
 /// Messages for a peer that does not read leave room for answers to its requests.

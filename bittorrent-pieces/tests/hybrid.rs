@@ -246,6 +246,38 @@ fn a_peer_that_dials_by_version_2_is_answered_by_it() {
     }
 }
 
+/// A connection that a fetch of the metadata began keeps the version that it agreed on. Of one that we dialled, the hash in
+/// the answer decides.
+#[test]
+fn a_connection_that_was_taken_over_keeps_its_version() {
+    let shared = Shared::new();
+    for (side, upgraded, hash, reserved, version2) in [
+        (Side::Accepted, true, V1, Reserved::V2, true),
+        (Side::Accepted, false, V1, Reserved::V2, false),
+        (Side::Accepted, true, V2, Reserved::default(), true),
+        (Side::Dialled, false, V2, Reserved::default(), true),
+        (Side::Dialled, false, V1, Reserved::V2, false),
+        (Side::Dialled, true, V1, Reserved::default(), false),
+    ] {
+        let mut leech = shared.torrent(false, true);
+        let now = Duration::ZERO;
+        leech.take_over(now, CONN, side, upgraded).unwrap();
+        let mut bytes = [0; 1_024];
+        let handshake = Handshake { reserved, info_hash: hash, peer_id: PeerId([9; 20]) };
+        handshake.encode(&mut bytes).unwrap();
+        leech.handle_bytes(now, CONN, &bytes[..68]).unwrap();
+        leech.handle_bytes(now, CONN, &[0, 0, 0, 5, 4, 0, 0, 0, 0]).unwrap(); // has the first piece
+        leech.handle_bytes(now, CONN, &[0, 0, 0, 1, 1]).unwrap(); // unchokes
+        let mut lens = Vec::new();
+        while let Some(sent) = leech.poll_transmit(&mut bytes).unwrap() {
+            if let Ok((Message::Request(block), _)) = Message::decode(&bytes[..sent.len], 1 << 20) {
+                lens.push(block.len);
+            }
+        }
+        assert_eq!(lens, [if version2 { 100 } else { 16_384 }], "{side:?} {upgraded} {hash}");
+    }
+}
+
 /// Bytes of the content that are wrong fail both versions, also if only one of them notices.
 #[test]
 fn each_version_notices_what_is_wrong() {

@@ -124,3 +124,21 @@ fn memory_of_a_torrent_counts_its_padding() {
     let limits = TorrentLimits::new();
     assert_eq!(torrent_memory(&metainfo, limits), taken(&TorrentVec::new(&content, limits)));
 }
+
+/// A hybrid torrent has the hashes of both versions and its files once; its layer has 600 pieces, so two runs.
+#[test]
+fn memory_of_a_hybrid_torrent_counts_both_versions() {
+    let hashes = vec![[7; 20]; 600];
+    let layer = vec![[9; 32]; 600];
+    let both = PieceHashes::hybrid(PieceHashes::new(&hashes), merkle::PieceLayer::new(&layer));
+    let mut builder = builder(both.unwrap(), Content::Single(600 * u64::from(PIECE)));
+    builder.version = Version::Hybrid;
+    let file = encoded(&builder);
+    let metainfo = Metainfo::decode(&file, Mode::Strict).unwrap();
+    let mut content = TorrentContent::new(metainfo.geometry(), metainfo.hashes());
+    content.info = metainfo.info().as_raw();
+    let limits = TorrentLimits { peers: 3, open_pieces: 6, pipeline: 9 };
+    let storage = TorrentVec::new(&content, limits);
+    assert_eq!(storage.parts_ref().content.runs.len(), 2);
+    assert_eq!(torrent_memory(&metainfo, limits), taken(&storage));
+}

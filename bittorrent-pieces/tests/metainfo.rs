@@ -106,6 +106,14 @@ fn names_that_become_equal_are_renamed() {
     }
 }
 
+/// Where an element ends counts, and not only the letters.
+#[test]
+fn paths_of_the_same_letters_are_not_equal() {
+    let all = ["ab/c", "a/bc", "abc", "a/b/c"].map(split);
+    let expected = ["t/ab/c", "t/a/bc", "t/abc", "t/a/b/c"].map(str::to_owned).to_vec();
+    assert_eq!(paths(&torrent(b"t", &all), PathPolicy::REFUSE), Ok(expected));
+}
+
 #[test]
 fn names_for_windows_avoid_devices_and_special_characters() {
     for (name, expected) in [

@@ -4,11 +4,12 @@ mod by_hand;
 
 use core::time::Duration;
 
+use bittorrent_pieces::wire::Reserved;
 use bittorrent_pieces::{
     CloseReason, Config, ConfigError, Event, Geometry, InfoHash, PeerId, PieceHashes, Side,
     Torrent, TorrentContent, TorrentLimits, TorrentSetup, TorrentVec,
 };
-use by_hand::{A, B, C, ZERO, greet, join, sent_to, torrent, torrent_of};
+use by_hand::{A, B, C, ZERO, greet, hello, join, sent_to, torrent, torrent_of};
 
 /// What is kept of a time are milliseconds modulo 2^32: near such a time, and long after it, all is as at the
 /// start.
@@ -97,4 +98,51 @@ fn a_peer_without_a_handshake_loses_its_slot_after_ten_seconds() {
         assert_eq!(seed.poll_event(), Some(closed));
     }
     seed.handle_connected(Duration::from_secs(10), C, Side::Accepted).unwrap();
+}
+
+/// A keepalive two minutes after the last message to a peer, the end four minutes after its last message.
+#[test]
+fn the_deadlines_of_a_peer_follow_its_messages() {
+    let millis = Duration::from_millis;
+    let mut seed = torrent(0xC0);
+    seed.handle_connected(millis(3_000), A, Side::Accepted).unwrap();
+    seed.handle_bytes(millis(3_500), A, &hello(A, Reserved::default())).unwrap();
+    assert_eq!(sent_to(&mut seed, A), ["HANDSHAKE", "BITFIELD bytes=1"]);
+    seed.handle_timeout(millis(123_000));
+    assert_eq!(seed.poll_timeout(), Some(millis(123_500)));
+    seed.handle_timeout(millis(123_499));
+    assert_eq!(sent_to(&mut seed, A), Vec::<String>::new());
+    seed.handle_timeout(millis(123_500));
+    assert_eq!(sent_to(&mut seed, A), ["KEEPALIVE"]);
+    seed.handle_bytes(millis(150_250), A, &[0, 0, 0, 1, 2]).unwrap();
+    assert_eq!(sent_to(&mut seed, A), ["UNCHOKE"]);
+    seed.handle_timeout(millis(269_000));
+    seed.handle_timeout(millis(270_249));
+    assert_eq!(sent_to(&mut seed, A), Vec::<String>::new());
+    seed.handle_timeout(millis(270_250));
+    assert_eq!(sent_to(&mut seed, A), ["KEEPALIVE"]);
+    seed.handle_timeout(millis(390_249));
+    assert!(seed.peer(A).is_some());
+    seed.handle_timeout(millis(390_250));
+    assert_eq!(seed.peer(A), None);
+}
+
+/// A peer that was asked for nothing does not leave us waiting.
+#[test]
+fn a_peer_without_requests_is_not_snubbed() {
+    let mut leech = torrent(0);
+    join(&mut leech, A, 0);
+    sent_to(&mut leech, A);
+    for second in [60, 61, 120, 130, 239] {
+        leech.handle_timeout(Duration::from_secs(second));
+        assert!(!leech.peer(A).unwrap().snubbed, "after {second} s");
+    }
+}
+
+/// A peer that has nothing for us is not waited for at the end either.
+#[test]
+fn a_seed_waits_for_no_late_blocks() {
+    let mut seed = torrent(0xC0);
+    join(&mut seed, A, 0xC0);
+    assert_eq!(seed.poll_timeout(), Some(Duration::from_secs(1)));
 }

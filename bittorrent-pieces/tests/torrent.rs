@@ -15,8 +15,8 @@ use bittorrent_pieces::{
     Priority, Side, Torrent, TorrentContent, TorrentVec, Verdict,
 };
 use by_hand::{
-    A, B, C, ZERO, block, build, deliver, greet, join, limits, receive, request, seconds, sent_to,
-    torrent, torrent_of, torrent_with,
+    A, B, C, ZERO, block, build, deliver, extended, fast, greet, join, join_modern, limits,
+    receive, request, seconds, sent_to, torrent, torrent_of, torrent_with,
 };
 
 #[test]
@@ -358,27 +358,6 @@ fn a_peer_that_breaks_the_protocol_is_closed_with_the_reason() {
     let mut seed = torrent(0x80);
     seed.handle_connected(ZERO, A, Side::Accepted).unwrap();
     assert_eq!(greet(&mut seed, A, 2), Err(PeerError::InfoHash));
-}
-
-/// Connects a peer with the given reserved bits, and returns the first messages to it.
-fn join_modern(torrent: &mut Torrent<TorrentVec>, conn: ConnId, reserved: Reserved) -> Vec<String> {
-    torrent.handle_connected(ZERO, conn, Side::Accepted).unwrap();
-    torrent.set_address(conn, ([127, 0, 0, conn.0 as u8], 9).into());
-    let peer_id = PeerId([conn.0 as u8 + 10; 20]);
-    let mut bytes = [0; Handshake::LEN];
-    Handshake { reserved, info_hash: InfoHash([1; 20]), peer_id }.encode(&mut bytes).unwrap();
-    torrent.handle_bytes(ZERO, conn, &bytes).unwrap();
-    sent_to(torrent, conn)
-}
-
-fn fast(message: Fast) -> Vec<u8> {
-    let mut bytes = vec![0; message.encoded_len()];
-    message.encode(&mut bytes).unwrap();
-    bytes
-}
-
-fn extended(payload: &[u8]) -> Message<'_> {
-    Message::Other { id: EXTENDED, payload }
 }
 
 /// BEP 6: each request gets exactly one answer, which the checker of the rules watches; a choke rejects

@@ -420,3 +420,27 @@ fn of_peers_that_are_needed_but_idle_one_a_minute_makes_room() {
     join(&mut leech, B, 0xC0);
     assert_eq!(idle_of(&mut leech, &[A, B], 4_000), []);
 }
+
+/// A block that goes either way ends the idleness, also of a peer that is needed.
+#[test]
+fn a_block_keeps_a_peer_from_being_idle() {
+    let mut seed = torrent_of(2, 0xC0, 2, |_| ());
+    for conn in [A, B] {
+        join(&mut seed, conn, 0);
+        deliver(&mut seed, ZERO, conn, Message::Interested).unwrap();
+        sent_to(&mut seed, conn);
+    }
+    assert_eq!(idle_of(&mut seed, &[A, B], 200), []);
+    let block = seed.geometry().block(PieceIndex(0), 0).unwrap();
+    deliver(&mut seed, seconds(200), A, Message::Request(block)).unwrap();
+    assert_eq!(sent_to(&mut seed, A), [format!("PIECE {block}")]);
+    assert_eq!(idle_of(&mut seed, &[A, B], 300), [(300, B)]);
+
+    let mut leech = torrent_of(2, 0, 2, |_| ());
+    join(&mut leech, A, 0xC0);
+    join(&mut leech, B, 0xC0);
+    assert_eq!(idle_of(&mut leech, &[A, B], 50), []);
+    assert_eq!(answer(&mut leech, A, 0).len(), 4);
+    assert_eq!(idle_of(&mut leech, &[A, B], 300).len(), 1);
+    assert!(leech.peer(A).is_some() && leech.peer(B).is_none());
+}

@@ -115,6 +115,7 @@ fn a_written_v2_torrent_equals_the_published_one() {
     let link = format!("magnet:?xt=urn:btmh:1220{v2}");
     assert_eq!(Magnet::parse(link.as_bytes()).unwrap().v2(), Some(v2));
     assert!(torrent.is_single() && torrent.geometry().pieces() == 3);
+    assert_eq!(torrent.root(), Some(hash(ROOT)));
     let file = torrent.files().next().unwrap();
     assert_eq!((file.len(), file.raw_path().collect::<Vec<_>>()), (70_000, vec![&b"a.bin"[..]]));
     let hashes = torrent.hashes();

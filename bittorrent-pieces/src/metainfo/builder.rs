@@ -298,8 +298,7 @@ fn folder(
         let Some(element) = first.path.get(depth) else { return Err(WriteError::Order) };
         tree.dict(element, |inner| match (first.path.len() == below, rest) {
             (true, []) => properties(inner, first.len, first.root),
-            (true, _) => Err(WriteError::Order), // two files of one path
-            _ => folder(inner, group, below),
+            _ => folder(inner, group, below), // two files of one path are refused there
         })?;
     }
     Ok(())

@@ -62,8 +62,8 @@ mod tests {
 
     #[test]
     fn every_bit_and_the_order_of_words_count() {
-        // The last is the seed whose first number is 0.
-        for seed in [0, 1, u64::MAX, 0x61C8_8646_80B5_83EB] {
+        // The last two are the seeds whose first numbers are 0 and 1.
+        for seed in [0, 1, u64::MAX, 0x61C8_8646_80B5_83EB, 0xF836_4607_E9C9_49BD] {
             every_bit_counts(seed, &data());
             every_bit_counts(seed, &[0; 1_000]);
         }

@@ -194,3 +194,12 @@ pub(crate) fn frame(
     out.u8(id);
     Ok(needed)
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test may panic"
+)]
+mod tests;

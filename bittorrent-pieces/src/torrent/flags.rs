@@ -77,3 +77,26 @@ impl Flags {
         self.0 = u32::from_be_bytes([budget << 1 | top & 1, a, b, c]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Flags;
+
+    #[test]
+    fn the_flags_and_the_budget_share_a_word() {
+        for version2 in [false, true] {
+            let mut flags = Flags::NONE;
+            flags.set_version2(version2); // next to the budget
+            flags.set_dialled(true);
+            for budget in [127, 1, 64, 0] {
+                flags.set_hash_budget(budget);
+                assert_eq!(flags.hash_budget(), budget);
+                assert_eq!((flags.version2(), flags.dialled()), (version2, true));
+            }
+            flags.set_hash_budget(99);
+            flags.set_version2(!version2);
+            flags.set_upload_only(true);
+            assert_eq!((flags.hash_budget(), flags.version2()), (99, !version2));
+        }
+    }
+}

@@ -103,10 +103,9 @@ impl View<'_> {
     }
 
     pub(super) fn restore_block(&mut self, block: Block) -> bool {
-        let now = self.core.now;
         let content = self.parts.content;
         let padding = |piece| Padding::bytes_of(content.padding, piece);
-        let selection = Selection { now, padding: &padding, ..Selection::new() };
+        let selection = Selection { padding: &padding, ..Selection::new() };
         let restored = self.picker().restore_block(block, &selection);
         self.refill(None);
         restored

@@ -97,3 +97,66 @@ impl Iterator for PaddingOf<'_> {
         })
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    /// Three pieces of two blocks; 10,000 bytes of the second and none of the third are content.
+    const PADDING: [Padding; 2] = [
+        Padding { piece: PieceIndex(1), bytes: 22_768 },
+        Padding { piece: PieceIndex(2), bytes: 32_768 },
+    ];
+
+    fn block(piece: u32, begin: u32, len: u32) -> Block {
+        Block { piece: PieceIndex(piece), begin, len }
+    }
+
+    #[test]
+    fn the_padding_of_a_piece_is_found() {
+        let of = |piece| Padding::bytes_of(&PADDING, PieceIndex(piece));
+        assert_eq!([of(0), of(1), of(2), of(3)], [0, 22_768, 32_768, 0]);
+    }
+
+    /// Over version 2, the request of a block ends where the content does.
+    #[test]
+    fn a_block_of_content_and_padding_ends_with_the_content() {
+        let geometry = Geometry::new(3 * 32_768, 32_768).unwrap();
+        let within = |block| Padding::in_block(&PADDING, geometry, block);
+        assert_eq!(within(block(0, 16_384, 16_384)), 0);
+        assert_eq!(within(block(1, 0, 16_384)), 6_384);
+        assert_eq!(within(block(1, 16_384, 16_384)), 0, "nothing but padding");
+        assert_eq!(within(block(2, 0, 16_384)), 0, "nothing but padding");
+        let behind = |block| Padding::behind(&PADDING, geometry, block);
+        assert_eq!(behind(block(1, 0, 10_000)), 6_384);
+        assert_eq!(behind(block(1, 0, 9_999)), 0, "the content does not end there");
+        assert_eq!(behind(block(1, 0, 16_384)), 0, "it was sent");
+        assert_eq!(behind(block(1, 1, 9_999)), 0, "not the beginning of a block");
+        assert_eq!(behind(block(0, 0, 10_000)), 0);
+        assert_eq!(behind(block(9, 0, 10_000)), 0);
+    }
+
+    /// A padding file behind the last byte, or of no bytes, is no padding of any piece.
+    #[test]
+    fn padding_without_bytes_is_none() {
+        let geometry = Geometry::new(40_000, 32_768).unwrap();
+        for (offset, len) in [(40_000, 0), (40_000, 5), (32_768, 0), (0, 0), (39_999, 0)] {
+            assert_eq!(Padding::of(geometry, offset, len).count(), 0, "{offset} {len}");
+        }
+        let last = Padding { piece: PieceIndex(1), bytes: 1 };
+        assert!(Padding::of(geometry, 39_999, 1).eq([last]));
+    }
+
+    #[test]
+    fn padding_hashes_as_zeros() {
+        for len in [0_u32, 1, 255, 256, 257, 1_000] {
+            let mut hasher = PieceHasher::new();
+            hasher.update(b"x");
+            Padding::hash(&mut hasher, len);
+            let mut bytes = [0; 1_001];
+            bytes[0] = b'x';
+            assert_eq!(hasher.finish(), PieceHasher::digest(&bytes[..=slot(len)]), "{len}");
+        }
+    }
+}

@@ -314,7 +314,6 @@ impl PeerState {
             joined_at: stamp,
             heard_at: stamp,
             sent_at: stamp,
-            block_at: stamp,
             exchanged_at: stamp,
             ..Self::EMPTY
         }
@@ -464,3 +463,7 @@ impl PeerState {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test may panic")]
+mod tests;

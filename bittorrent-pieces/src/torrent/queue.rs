@@ -309,44 +309,5 @@ pub(super) fn ours(
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
-mod tests {
-    use super::*;
-    use std::vec::Vec;
-
-    fn pieces(queue: &Queue<'_>, step: Step) -> Vec<u32> {
-        let found = queue.iter().filter(|slot| slot.step == step);
-        found.map(|slot| slot.piece.0).collect()
-    }
-
-    #[test]
-    fn requests_are_sent_and_cancelled_in_their_order() {
-        let mut slots = [RequestSlot::EMPTY; 8];
-        let mut queue = Queue(&mut slots);
-        for piece in 0..6 {
-            let block = Block { piece: PieceIndex(piece), begin: 0, len: 1 };
-            assert!(queue.push(RequestSlot::new(block, Duration::ZERO, Step::Due)));
-        }
-        for piece in 0..5 {
-            let at = queue.next_to_send().unwrap();
-            assert_eq!(queue.get(at).unwrap().piece.0, piece);
-            queue.sent(at);
-        }
-        queue.cancel(|slot| slot.piece.0 == 3);
-        queue.sent(0);
-        queue.cancel(|slot| slot.piece.0 % 2 == 1);
-        assert_eq!(pieces(&queue, Step::Cancel), [1]);
-        queue.cancel(|slot| slot.piece.0 == 4);
-        assert_eq!(queue.in_flight(), 3);
-        for piece in [1, 4] {
-            assert_eq!(queue.next_to_send(), Some(0));
-            assert_eq!(queue.get(0).unwrap().piece.0, piece);
-            queue.sent(0);
-        }
-        assert_eq!(pieces(&queue, Step::Cancelled), [4, 1, 3]);
-        assert_eq!(pieces(&queue, Step::Sent), [0, 2]);
-        assert_eq!(queue.next_to_send(), Some(5));
-        assert_eq!(queue.remove(3).unwrap().piece.0, 0);
-        assert_eq!((queue.len(), queue.in_flight(), queue.free()), (5, 2, 3));
-    }
-}
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+mod tests;

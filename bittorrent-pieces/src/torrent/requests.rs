@@ -98,7 +98,7 @@ impl PeerMut<'_> {
 
     fn may_request(&self, chokes: bool) -> bool {
         let state = &self.state;
-        let silent = chokes && (!state.flags.fast() || state.allowed().is_empty());
+        let silent = chokes && state.allowed().is_empty();
         state.is_open() && !state.flags.rejected_until_round() && state.wanted > 0 && !silent
     }
 

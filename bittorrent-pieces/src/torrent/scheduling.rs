@@ -2,7 +2,6 @@
 
 use super::cursor::View;
 use super::peer::{PeerState, Phase};
-use crate::choker::Slots;
 use crate::id::ConnId;
 use crate::ready;
 
@@ -87,8 +86,7 @@ impl View<'_> {
                 self.touch(index);
             }
         }
-        let fixed = self.core.choker_policy().slots == Slots::Fixed;
-        self.core.slots_full = fixed && given >= usize::from(self.core.config.upload_slots);
+        self.core.slots_full = given >= usize::from(self.core.config.upload_slots);
     }
 
     /// Frees the slot of a connection.

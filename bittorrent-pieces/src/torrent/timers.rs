@@ -282,3 +282,7 @@ fn thousandths(some: u32, all: u32) -> u16 {
     let share = u64::from(some).saturating_mul(1000).checked_div(u64::from(all)).unwrap_or(0);
     u16::try_from(share).unwrap_or(1000)
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests;

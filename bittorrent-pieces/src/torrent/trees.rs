@@ -201,3 +201,7 @@ pub(super) fn answer_hashes(
     }
     Ok(needed)
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+mod tests;

@@ -4,12 +4,13 @@
 
 use core::time::Duration;
 
+use bittorrent_pieces::wire::extended::EXTENDED;
 use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{
     Bitfield, CloseReason, Config, ConnId, Event, Geometry, InfoHash, Outcome, PeerError, PeerId,
     PieceHasher, PieceHashes, PieceIndex, Received, Side, Torrent, TorrentContent, TorrentLimits,
-    TorrentSetup, TorrentVec,
+    TorrentSetup, TorrentVec, Transmit,
 };
 
 pub(crate) const A: ConnId = ConnId(1);
@@ -130,24 +131,49 @@ pub(crate) fn join(torrent: &mut Torrent<TorrentVec>, conn: ConnId, bits: u8) {
     deliver(torrent, ZERO, conn, Message::Unchoke).unwrap();
 }
 
-/// Returns all messages to a peer, one line each; too small a buffer changes nothing.
+/// Connects a peer with the given reserved bits, and returns the first messages to it.
+pub(crate) fn join_modern(
+    torrent: &mut Torrent<TorrentVec>,
+    conn: ConnId,
+    reserved: Reserved,
+) -> Vec<String> {
+    torrent.handle_connected(ZERO, conn, Side::Accepted).unwrap();
+    torrent.set_address(conn, ([127, 0, 0, conn.0 as u8], 9).into());
+    receive(torrent, ZERO, conn, &hello(conn, reserved)).unwrap();
+    sent_to(torrent, conn)
+}
+
+pub(crate) fn fast(message: Fast) -> Vec<u8> {
+    let mut bytes = vec![0; message.encoded_len()];
+    message.encode(&mut bytes).unwrap();
+    bytes
+}
+
+pub(crate) fn extended(payload: &[u8]) -> Message<'_> {
+    Message::Other { id: EXTENDED, payload }
+}
+
+/// Returns the handshake of a peer.
+pub(crate) fn hello(conn: ConnId, reserved: Reserved) -> [u8; Handshake::LEN] {
+    let mut bytes = [0; Handshake::LEN];
+    let peer_id = PeerId([conn.0 as u8 + 10; 20]);
+    Handshake { reserved, info_hash: InfoHash([1; 20]), peer_id }.encode(&mut bytes).unwrap();
+    bytes
+}
+
+/// Returns all messages to a peer, one line each; too small a buffer changes nothing. A driver that polls for all peers
+/// sends it the same.
 pub(crate) fn sent_to(torrent: &mut Torrent<TorrentVec>, conn: ConnId) -> Vec<String> {
+    let polled = polled(torrent.clone(), conn);
     let mut buf = [0; 600];
     let mut lines = Vec::new();
     let mut len = 0;
     loop {
         let before = format!("{torrent:?}");
         match torrent.poll_transmit_to(conn, &mut buf[..len]) {
-            Ok(None) => return lines,
+            Ok(None) => break,
             Ok(Some(sent)) => {
-                lines.push(match (sent.block, Message::decode(&buf[..sent.len], 600)) {
-                    (Some(block), _) => format!("PIECE {block}"),
-                    (None, Ok((message, _))) => match Fast::of(&message) {
-                        Ok(Some(fast)) => fast.to_string(),
-                        _ => message.to_string(),
-                    },
-                    (None, Err(_)) => "HANDSHAKE".to_string(),
-                });
+                lines.push(line(&sent, &buf));
                 assert_eq!(len, sent.len, "as much as needed and no more");
                 len = 0;
             }
@@ -156,6 +182,31 @@ pub(crate) fn sent_to(torrent: &mut Torrent<TorrentVec>, conn: ConnId) -> Vec<St
                 len = error.needed;
             }
         }
+    }
+    assert_eq!(lines, polled);
+    lines
+}
+
+/// Polls for all peers until nothing is due; returns the messages to one of them.
+fn polled(mut torrent: Torrent<TorrentVec>, conn: ConnId) -> Vec<String> {
+    let mut buf = [0; 1_024];
+    let mut lines = Vec::new();
+    while let Some(sent) = torrent.poll_transmit(&mut buf).expect("the buffer is long enough") {
+        if sent.conn == conn {
+            lines.push(line(&sent, &buf));
+        }
+    }
+    lines
+}
+
+fn line(sent: &Transmit, buf: &[u8]) -> String {
+    match (sent.block, Message::decode(&buf[..sent.len], 1_024)) {
+        (Some(block), _) => format!("PIECE {block}"),
+        (None, Ok((message, _))) => match Fast::of(&message) {
+            Ok(Some(fast)) => fast.to_string(),
+            _ => message.to_string(),
+        },
+        (None, Err(_)) => "HANDSHAKE".to_string(),
     }
 }
 

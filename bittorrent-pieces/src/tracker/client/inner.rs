@@ -349,3 +349,28 @@ fn answer<'a>(
 fn due(slots: &[UdpSlot]) -> impl Iterator<Item = Pending> {
     slots.iter().filter_map(|slot| slot.0).filter(|pending| pending.phase == Phase::Due)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The generator comes to the same number again only after very many; here it is made to.
+    #[test]
+    fn a_transaction_id_that_is_in_use_is_not_drawn_again() {
+        let mut core = Core::new(UdpConfig::new(7));
+        let mut slots = [UdpSlot::EMPTY; 2];
+        let (first, rng) = core.draw(&slots);
+        let question = Question::Scrape(InfoHash([1; 20]));
+        let pending = |transaction| Pending { transaction, question, tries: 0, phase: Phase::Due };
+        slots[1].0 = Some(pending(first));
+        let (second, _) = core.draw(&slots);
+        assert_ne!(second, first);
+        core.connection = Connection::Connecting { transaction: second, tries: 0, again: None };
+        let (third, _) = core.draw(&slots);
+        assert!(third != first && third != second);
+        core.connection = Connection::Idle;
+        assert_eq!(core.draw(&slots).0, second);
+        core.rng = rng;
+        assert_eq!(core.draw(&[]).0, second, "one after the other");
+    }
+}
