@@ -237,3 +237,43 @@ fn a_pick_for_a_peer_with_few_pieces_of_many_looks_at_few() {
     assert!(short >= 20, "{short} of 40 picks while peers left");
     assert!(picker.is_sound());
 }
+
+/// Few of the bits of a peer are sampled where its bits fill many lines of a cache. Its rarest piece is found whether
+/// the sample has one or not. If it has none, the rest of the list is not looked at.
+#[test]
+fn a_peer_with_few_pieces_of_a_large_torrent_gets_the_rarest() {
+    const PIECES: u32 = 300_000;
+    const WORDS: u64 = PIECES.div_ceil(64) as u64;
+    let geometry = Geometry::new(u64::from(PIECES), 1).unwrap();
+    let mut picker = picker(geometry, rarest_slots(PIECES), 4, 5);
+    let mut policy = Policy::new();
+    policy.random_first = 0;
+    picker.set_policy(policy);
+    let mut rng = Rng::new(5);
+    picker.join(&PeerPieces::All);
+    for _ in 0..12 {
+        picker.join(&PeerPieces::Some(bitfield(&mut rng, PIECES, 500).as_view()));
+    }
+    for turn in 0..60 {
+        let is_sampled = turn % 2 == 0;
+        let few = turn % 3 == 0;
+        let mut bits = Bitfield::new(PIECES, vec![0; Bitfield::byte_len(PIECES)]).unwrap();
+        for _ in 0..if few { 1 } else { 1000 } {
+            let line = rng.below(u64::from(PIECES / 512));
+            let place = if is_sampled { rng.below(512) } else { 8 + rng.below(504) };
+            bits.set(PieceIndex(u32::try_from(512 * line + place).unwrap()));
+        }
+        let holds = PeerPieces::Some(bits.as_view());
+        let before = picker.steps();
+        let mut block = [Block::default()];
+        assert_eq!(picker.propose(ConnId(0), &holds, &Selection::new(), &mut block), 1);
+        let steps = picker.steps().wrapping_sub(before);
+        let peers = |piece: PieceIndex| picker.availability(piece);
+        let held = (0..PIECES).map(PieceIndex).filter(|piece| bits.has(*piece));
+        assert_eq!(Some(peers(block[0].piece)), held.map(peers).min(), "turn {turn}");
+        assert!(bits.has(block[0].piece));
+        if few && !is_sampled {
+            assert!(steps < WORDS / 5, "looked at {steps} for one piece");
+        }
+    }
+}

@@ -5,6 +5,7 @@ mod blocks;
 mod change;
 #[cfg(debug_assertions)]
 mod check;
+mod listed;
 mod order;
 mod partial;
 mod pieces;
