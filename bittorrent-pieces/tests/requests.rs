@@ -1,4 +1,4 @@
-//! What is requested of whom, and when: chokes, rejects, suggestions, and the end of a download.
+//! Which blocks are requested of which peer, and when: chokes, rejects, suggestions, and the end of a download.
 
 mod by_hand;
 

@@ -32,7 +32,7 @@ fn a_connection_that_was_taken_over_gets_pieces_instead_of_a_handshake() {
 }
 
 #[test]
-fn a_connection_that_was_taken_over_is_told_of_a_later_piece_once() {
+fn a_later_piece_is_announced_once_over_a_connection_that_was_taken_over() {
     let mut torrent = torrent(0x40);
     torrent.take_over(ZERO, A, Side::Dialled, false).unwrap();
     receive(&mut torrent, ZERO, A, &hello(A, Reserved::default())).unwrap();

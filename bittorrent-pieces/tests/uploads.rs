@@ -69,7 +69,7 @@ fn a_free_slot_is_given_at_once() {
     assert_eq!(sent_to(&mut seed, C).last().map(String::as_str), Some("UNCHOKE"));
 }
 
-/// More slots by a later policy or another round are given too.
+/// A torrent with 0 upload slots never uploads, whatever the round.
 #[test]
 fn without_upload_slots_nobody_is_unchoked() {
     let mut seed = seed_of(0);

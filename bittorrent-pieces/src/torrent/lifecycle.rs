@@ -210,9 +210,7 @@ impl View<'_> {
     /// Sends all peers another extended handshake, after we began or ceased to download (BEP 21).
     fn repeat_extended_handshakes(&mut self) {
         for index in 0..self.parts.peers.len() {
-            let repeats =
-                |state: &PeerState| state.is_open() && state.flags.extended_handshake_sent();
-            if self.state(index).is_some_and(repeats)
+            if self.state(index).is_some_and(|state| state.flags.extended_handshake_sent())
                 && let Some(peer) = self.peer(index)
             {
                 peer.state.flags.set_extended_handshake_sent(false);
