@@ -199,3 +199,15 @@ fn a_window_of_three_packets_is_too_small_for_a_probe() {
         assert_eq!(sent, lens, "{delay}");
     }
 }
+
+/// After two timeouts in a row the path may have changed: packets are as short as every path carries. One is no reason.
+#[test]
+fn two_timeouts_in_a_row_shorten_the_packets() {
+    for (timeouts, until, next) in [(1, 11, vec![8]), (2, 13, vec![8, 9])] {
+        let mut peer = long_packets();
+        assert_eq!(peer.write(secs(10), 990), [7]);
+        assert!(peer.run(secs(until)).len() >= timeouts);
+        assert_eq!(peer.ack(secs(until), 8), []);
+        assert_eq!(peer.write(secs(until), 990), next, "{timeouts}");
+    }
+}
