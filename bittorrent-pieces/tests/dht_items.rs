@@ -88,7 +88,12 @@ fn values_salts_and_numbers_have_limits() {
     assert_eq!(Item::sign(&SECRET, &[1; 65], 0, HELLO), Err(ItemError::Salt(65)));
     assert_eq!(Item::sign(&SECRET, b"", -1, HELLO), Err(ItemError::Seq(-1)));
     let max = Item::sign(&SECRET, &[1; 64], i64::MAX, &long).unwrap();
-    assert!(Item::mutable(&long, max.signed().unwrap()).is_ok());
+    let signed = max.signed().unwrap();
+    assert!(Item::mutable(&long, signed).is_ok());
+    let other_number = Signed { seq: i64::MAX - 1, ..signed };
+    assert_eq!(Item::mutable(&long, other_number), Err(ItemError::Signature));
+    let other_salt = Signed { salt: &[1; 63], ..signed };
+    assert_eq!(Item::mutable(&long, other_salt), Err(ItemError::Signature));
 }
 
 /// Value, sequence number and token.

@@ -166,6 +166,10 @@ fn buckets_are_refreshed() {
     assert_eq!(alone.poll_timeout(), Some(secs(60)));
     alone.handle_timeout(secs(60));
     assert_eq!(alone.poll_timeout(), Some(secs(120)));
+    alone.add(secs(120), honest(2)).unwrap();
+    alone.handle_timeout(secs(120));
+    let queries = queries_of(&mut alone);
+    assert!(queries.iter().all(|query| query.text.starts_with("PING")), "an address is no node");
     // Eight nodes: one bucket, which any id refreshes.
     let mut eight = with_nodes(limits(), 1..=8);
     assert_eq!(eight.table().buckets(), 1);

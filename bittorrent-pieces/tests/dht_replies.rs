@@ -336,4 +336,9 @@ fn the_usual_limits_are_those_of_a_client() {
     let config = DhtConfig::new(NodeId([1; 20]), *b"12345678\0\0\0\0\0\0\x01\x02");
     assert_eq!((config.seed, config.patience), (258, secs(4)));
     assert_eq!((config.read_only, config.enforce_ids), (false, false));
+    let text = format!("{config:?}");
+    assert!(
+        text.contains("read_only: false") && !text.contains("258"),
+        "the secrets are not printed"
+    );
 }

@@ -179,3 +179,35 @@ fn only_full_packets_are_padded() {
     peer.handle(ms(0), peer.state(3)).unwrap();
     assert_eq!(lens(&mut peer), [1_010, FULL + 20, 3 * FULL - 300 - 2 * FULL + 20]);
 }
+
+/// A lost probe is noticed by the packets behind it: the window has to hold more than three packets.
+#[test]
+fn a_window_of_three_packets_is_too_small_for_a_probe() {
+    // With this queuing delay a round trip adds 1,056 bytes to a window of 528: 3,000 * 0.353 * 527 / 528.
+    for (delay, lens) in [(64_733, [548, 548, 548]), (64_600, [1_010, 548, 548])] {
+        let mut peer = Opened::with_probes(limits());
+        // The delay counts when three samples have it. Packets that are not full are no probes.
+        for (nth, delay) in [(0, 0), (1, delay), (2, delay), (3, delay)] {
+            assert_eq!(peer.write(ms(0), FULL - 1), [nth]);
+            peer.handle(ms(0), Packet { difference: 1 + delay, ..peer.state(nth + 1) }).unwrap();
+        }
+        assert_eq!(peer.write(ms(0), FULL - 1), [4]);
+        assert_eq!(peer.run(ms(1_000)), [(ms(1_000), 4)], "the window is one packet again");
+        assert_eq!(peer.write(ms(1_000), 5 * FULL), []);
+        peer.handle(ms(1_000), Packet { difference: 1 + delay, ..peer.state(5) }).unwrap();
+        let sent: Vec<usize> = peer.sent().iter().map(|sent| sent.bytes.len()).collect();
+        assert_eq!(sent, lens, "{delay}");
+    }
+}
+
+/// After two timeouts in a row the path may have changed: packets are as short as every path carries. One is no reason.
+#[test]
+fn two_timeouts_in_a_row_shorten_the_packets() {
+    for (timeouts, until, next) in [(1, 11, vec![8]), (2, 13, vec![8, 9])] {
+        let mut peer = long_packets();
+        assert_eq!(peer.write(secs(10), 990), [7]);
+        assert!(peer.run(secs(until)).len() >= timeouts);
+        assert_eq!(peer.ack(secs(until), 8), []);
+        assert_eq!(peer.write(secs(until), 990), next, "{timeouts}");
+    }
+}

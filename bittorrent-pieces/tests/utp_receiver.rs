@@ -226,6 +226,12 @@ fn a_stream_ends_once() {
     assert_eq!(read(&mut peer.end, peer.conn), [b'x', 1]);
     let [state] = &peer.sent()[..] else { panic!("an acknowledgement") };
     assert_eq!(acked(state), (2, vec![]));
+    // The same if the data behind the end has arrived before.
+    let mut peer = Opened::new(limits());
+    deliver(&mut peer, [3]);
+    peer.handle(ZERO, peer.payload(PacketKind::Fin, 2, 0, b"")).unwrap();
+    deliver(&mut peer, [1]);
+    assert_eq!(read(&mut peer.end, peer.conn), [b'x', 1]);
 }
 
 /// Packets behind a gap leave room for the longest packet that may fill it.
