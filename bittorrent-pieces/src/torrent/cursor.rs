@@ -75,6 +75,13 @@ impl View<'_> {
         })
     }
 
+    /// Returns the [`quiet_peer`](Self::quiet_peer) in a slot if its handshake is done. Its parts are not looked up otherwise:
+    /// most slots may be unused.
+    pub(super) fn open_peer(&mut self, index: usize) -> Option<PeerMut<'_>> {
+        let is_open = self.state(index).is_some_and(PeerState::is_open);
+        if is_open { self.quiet_peer(index) } else { None }
+    }
+
     /// Returns the picker with its regions.
     pub(super) fn picker(&mut self) -> picker::View<'_> {
         picker::View {

@@ -134,8 +134,7 @@ impl View<'_> {
     /// Changes the counts of all peers that have a piece.
     fn change_wanted(&mut self, piece: PieceIndex, change: impl Fn(&mut PeerState)) {
         for index in 0..self.parts.peers.len() {
-            let peer = self.quiet_peer(index).filter(|peer| peer.state.is_open());
-            let Some(peer) = peer else { continue };
+            let Some(peer) = self.open_peer(index) else { continue };
             if peer_pieces(peer.state, peer.pieces, peer.content.geometry).has(piece) {
                 change(peer.state);
                 // One that has other pieces for us has nothing new to do.
@@ -168,8 +167,7 @@ impl View<'_> {
     /// Puts all sources of a failed piece on parole, and clears those that a good piece clears.
     fn update_paroles(&mut self, piece: PieceIndex, passed: bool) {
         for index in 0..self.parts.peers.len() {
-            let peer = self.quiet_peer(index).filter(|peer| peer.state.is_open());
-            let Some(peer) = peer else { continue };
+            let Some(peer) = self.open_peer(index) else { continue };
             let conn = peer.state.conn();
             let before = peer.state.flags.parole();
             let after = if passed {
