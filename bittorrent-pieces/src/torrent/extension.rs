@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use super::cursor::PeerMut;
 use super::error::PeerError;
 use super::event::{MetadataRange, Outcome};
-use super::peer::Address;
+use super::packed::Address;
 use super::queue::RequestSlot;
 use crate::bencode::WriteError;
 use crate::bitfield::Bitfield;

@@ -17,6 +17,7 @@ mod inner;
 mod lifecycle;
 #[cfg(feature = "alloc")]
 mod memory;
+mod packed;
 mod padding;
 mod peer;
 mod pex;

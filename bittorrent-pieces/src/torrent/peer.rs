@@ -1,6 +1,5 @@
 //! What a torrent keeps of each connection.
 
-use core::net::SocketAddr;
 use core::time::Duration;
 
 use heapless::Vec;
@@ -9,10 +8,10 @@ use super::config::ROUND;
 use super::counter::Counter;
 use super::event::CloseReason;
 use super::flags::Flags;
+use super::packed::{Address, SentSample, Small};
 use super::queue::{Queue, Step};
 use crate::block::{Block, PieceIndex};
 use crate::choker::Candidate;
-use crate::compact::{CompactPeers, Family};
 use crate::compact_time::{Maybe, Stamp};
 use crate::conn_index::{Indexed, Links};
 use crate::id::{ConnId, PeerId};
@@ -32,9 +31,6 @@ const ALLOWED: usize = 2;
 
 /// The nodes that are hashed for one peer in a choking round, in units of 1,024: less than 0.1 s of work.
 pub(super) const HASH_BUDGET: u8 = 127;
-/// The messages of the holepunch extension that are processed for one peer in a choking round, below 16: each makes
-/// another peer dial.
-pub(super) const HOLEPUNCH_BUDGET: u8 = 8;
 
 /// Room for one connection: at most 204 bytes.
 #[derive(Debug, Clone, PartialEq)]
@@ -184,90 +180,6 @@ pub(crate) struct Ids {
     pub(crate) holepunch: u8,
 }
 
-/// Two numbers below 16: the allowed-fast messages to send, and the messages of the holepunch extension that are
-/// processed in this round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Small(u8);
-
-impl Small {
-    const NEW: Self = Self(HOLEPUNCH_BUDGET << 4);
-
-    pub(crate) const fn allowed_fast_due(self) -> u8 {
-        self.0 & 0x0F
-    }
-
-    pub(crate) const fn set_allowed_fast_due(&mut self, count: u8) {
-        self.0 = self.0 & 0xF0 | count & 0x0F;
-    }
-
-    pub(crate) const fn holepunch_budget(self) -> u8 {
-        self.0 >> 4
-    }
-
-    pub(crate) const fn set_holepunch_budget(&mut self, budget: u8) {
-        self.0 = self.0 & 0x0F | budget << 4;
-    }
-}
-
-/// A sample of the blocks that were sent to a peer: the lowest of their keyed hashes. Each of them is as likely to be the
-/// one, so a peer that requests all blocks again is found out, and one that repeats a few of many most likely not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SentSample(u32);
-
-impl SentSample {
-    const NONE: Self = Self(u32::MAX);
-
-    /// Adds a block that is sent.
-    pub(crate) fn insert(&mut self, seed: u64, block: Block) {
-        self.0 = self.0.min(Self::hash(seed, block));
-    }
-
-    /// Returns whether the sample is this block.
-    pub(crate) fn is(self, seed: u64, block: Block) -> bool {
-        self != Self::NONE && self.0 == Self::hash(seed, block)
-    }
-
-    fn hash(seed: u64, block: Block) -> u32 {
-        let place = u64::from(block.piece.0) << 32 | u64::from(block.begin);
-        let [a, b, c, d, ..] = mix(mix(seed) ^ place).to_be_bytes();
-        u32::from_be_bytes([a, b, c, d])
-    }
-}
-
-/// Where the peer listens, in compact form.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Address {
-    bytes: [u8; 18],
-    kind: u8, // of V4, V6 and LISTENS; 0 without an address
-}
-
-impl Address {
-    const V4: u8 = 1;
-    const V6: u8 = 2;
-    const LISTENS: u8 = 4;
-
-    pub(crate) fn new(addr: SocketAddr, listens: bool) -> Self {
-        let mut bytes = [0; 18];
-        let _ = CompactPeers::encode(addr, &mut bytes); // the longer form fits
-        let family = if addr.is_ipv4() { Self::V4 } else { Self::V6 };
-        Self { bytes, kind: family | if listens { Self::LISTENS } else { 0 } }
-    }
-
-    /// Returns whether the port is the one that the peer listens on.
-    pub(crate) const fn listens(&self) -> bool {
-        self.kind & Self::LISTENS != 0
-    }
-
-    pub(crate) fn socket(&self) -> Option<SocketAddr> {
-        let family = match self.kind & !Self::LISTENS {
-            Self::V4 => Family::V4,
-            Self::V6 => Family::V6,
-            _ => return None,
-        };
-        CompactPeers::new(family, self.bytes.get(..family.stride())?)?.nth(0)
-    }
-}
-
 impl PeerState {
     pub(crate) const EMPTY: Self = Self {
         phase: Phase::Unused,
@@ -285,7 +197,7 @@ impl PeerState {
         allowed: [Maybe::NONE; ALLOWED],
         suggested: Maybe::NONE,
         small: Small::NEW,
-        addr: Address { bytes: [0; 18], kind: 0 },
+        addr: Address::NONE,
         ids: Ids { metadata: 0, pex: 0, holepunch: 0 },
         joined_at: Stamp(0),
         heard_at: Stamp(0),

@@ -1,6 +1,5 @@
 use super::super::queue::RequestSlot;
 use super::*;
-use std::vec::Vec;
 
 const PIECE: PieceIndex = PieceIndex(3);
 
@@ -182,54 +181,6 @@ fn a_free_slot_keeps_an_address_that_others_may_know() {
         assert!(!state.is(ConnId(7)), "it is not the slot of the connection any more");
         assert_eq!(state.candidate(), None);
     }
-}
-
-#[test]
-fn addresses_of_both_families_come_back() {
-    for text in ["192.0.2.1:6881", "[2001:db8::7]:1", "255.255.255.255:65535"] {
-        let addr = text.parse().unwrap();
-        for listens in [true, false] {
-            let stored = Address::new(addr, listens);
-            assert_eq!((stored.socket(), stored.listens()), (Some(addr), listens));
-        }
-    }
-    assert_eq!(Address::default().socket(), None);
-    assert!(!Address::default().listens());
-}
-
-#[test]
-fn two_small_numbers_share_a_byte() {
-    let mut small = Small::NEW;
-    assert_eq!((small.allowed_fast_due(), small.holepunch_budget()), (0, 8));
-    for (due, budget) in [(10, 7), (15, 0), (0, 15), (1, 8)] {
-        small.set_allowed_fast_due(due);
-        small.set_holepunch_budget(budget);
-        assert_eq!((small.allowed_fast_due(), small.holepunch_budget()), (due, budget));
-        small.set_allowed_fast_due(due);
-        assert_eq!(small.holepunch_budget(), budget);
-    }
-}
-
-/// A peer that requests all blocks again requests the sample too, whichever block that is.
-#[test]
-fn the_sample_is_one_of_the_blocks_that_were_sent() {
-    let mut chosen = Vec::new();
-    for seed in 0..40 {
-        let mut sample = SentSample::NONE;
-        assert!(!sample.is(seed, block(0)), "nothing was sent");
-        sample.insert(seed, block(0));
-        assert!(sample.is(seed, block(0)));
-        assert!(!sample.is(seed, block(1)));
-        assert!(!sample.is(seed, Block { piece: PieceIndex(0), ..block(0) }));
-        assert!(!sample.is(seed + 1, block(0)), "the hash is keyed");
-        (1..8).for_each(|number| sample.insert(seed, block(number)));
-        let of: Vec<u32> = (0..8).filter(|number| sample.is(seed, block(*number))).collect();
-        assert_eq!(of.len(), 1);
-        chosen.extend(of);
-    }
-    chosen.sort_unstable();
-    chosen.dedup();
-    assert_eq!(chosen.len(), 8, "each is as likely");
 }
 
 #[test]
