@@ -64,10 +64,10 @@ fn an_answer_has_the_transaction_of_its_query() {
     assert!(answer(&mut node, ZERO, query, Response::new(id(1)), None).is_ok());
 }
 
-/// Queries in flight are told apart by their transaction ids, whatever is drawn.
+/// Queries in flight are told apart by their transaction ids: of these seeds two of the first 32 draws are equal.
 #[test]
 fn queries_in_flight_have_different_transaction_ids() {
-    for seed in 0..150 {
+    for seed in [661, 715, 719] {
         let mut config = DhtConfig::new(NodeId([0; 20]), [7; 16]);
         config.seed = seed;
         let limits = DhtLimits { routes: 0, lookups: 4, ..limits() };
