@@ -165,6 +165,7 @@ impl<'a> SealedHeader<'a> {
     /// # Errors
     ///
     /// [`DecodeError`] if the bytes are not a header and a proof.
+    #[inline(never)] // the header stands once on the stack of the caller
     pub fn decode(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), DecodeError> {
         let (header, rest) = Header::decode(bytes)?;
         let mut reader = Reader(rest);
@@ -207,7 +208,7 @@ impl<'a> Body<'a> {
     pub fn decode(bytes: &'a [u8], size: u32) -> Result<(Self, &'a [u8]), DecodeError> {
         let mut rest = bytes;
         for _ in 0..size {
-            rest = SignedTransaction::decode(rest)?.1;
+            rest = SignedTransaction::split(rest)?.1;
         }
         let len = bytes.len().saturating_sub(rest.len());
         Ok((Self { bytes: bytes.get(..len).unwrap_or_default(), size }, rest))
@@ -222,7 +223,7 @@ impl<'a> Body<'a> {
         let mut rest = bytes;
         let mut size = 0_u32;
         while !rest.is_empty() {
-            rest = SignedTransaction::decode(rest)?.1;
+            rest = SignedTransaction::split(rest)?.1;
             size = size.saturating_add(1);
         }
         Ok(Self { bytes, size })

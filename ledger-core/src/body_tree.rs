@@ -21,9 +21,8 @@ impl BodyTree {
     ) -> Result<&'b [u8], DecodeError> {
         let mut rest = bytes;
         for _ in 0..count {
-            let decoded = SignedTransaction::decode(rest);
-            let (signed, after) = decoded.as_ref().map_err(|error| *error)?;
-            self.push(MerkleTree::leaf(signed.as_bytes()));
+            let (signed, after) = SignedTransaction::split(rest)?;
+            self.push(MerkleTree::leaf(signed));
             rest = after;
         }
         Ok(rest)
@@ -43,8 +42,8 @@ impl BodyTree {
             let mut contents: [&[u8]; GROUP] = [&[]; GROUP];
             let mut len = 0_usize;
             for (place, _) in contents.iter_mut().zip(0..left) {
-                let (signed, after) = SignedTransaction::decode(rest)?;
-                *place = signed.as_bytes();
+                let (signed, after) = SignedTransaction::split(rest)?;
+                *place = signed;
                 rest = after;
                 len = len.saturating_add(1);
             }

@@ -126,6 +126,7 @@ impl<E> Branch<E> {
 }
 
 impl<E: Engine> Branch<E> {
+    #[inline(never)] // builds the branch where the caller wants it
     pub(crate) fn new(genesis: GenesisId, engine: E, time: u64, state: Hash) -> Self {
         let tip = Tip { height: Height(0), id: genesis.block_id(), time, state, weight: Weight(0) };
         Self { genesis, tip, engine, times: Times::starting_at(time) }
@@ -143,6 +144,7 @@ impl<E: Engine> Branch<E> {
     }
 
     /// Moves on to a header that was checked, and adds its id to the history.
+    #[inline(never)] // what it needs does not stand on the stack while signatures are checked
     pub(crate) fn append(
         &mut self,
         history: &mut MerkleTree,

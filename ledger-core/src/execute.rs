@@ -10,8 +10,10 @@ use crate::header::{Header, Height};
 use crate::ledger::{Context, Ledger};
 use crate::policy::Account;
 use crate::spec::{ChainSpec, Rules};
-use crate::state::{Effects, Meta, Store, StoreError, TransactionError, View, WriteLog, meta_key};
-use crate::transaction::SignedTransaction;
+use crate::state::{
+    Books, Effects, Meta, Store, StoreError, TransactionError, View, WriteLog, meta_key,
+};
+use crate::transaction::{SignedTransaction, Transaction};
 
 /// A block that is being executed: what is counted between two transactions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,18 +42,57 @@ pub(crate) enum ExecuteError {
 }
 
 impl Execution {
-    /// Begins with the first transaction of a block.
-    #[inline(never)] // what it needs does not stand on the stack while signatures are checked
+    /// Begins with the first transaction of a block. `books` are those after the block before.
+    #[inline(never)] // builds the execution where the caller wants it
     pub(crate) fn new(
-        genesis: GenesisId,
+        genesis: &GenesisId,
         height: Height,
-        author: Account,
+        author: &Account,
         size: u32,
-        store: &mut dyn Store,
-    ) -> Result<Self, ExecuteError> {
-        let meta = Meta::load(store)
-            .map_err(|error| ExecuteError::Transaction { index: 0, error: error.into() })?;
-        Ok(Self { genesis, height, author, size, index: 0, offset: 0, fees: 0, meta })
+        books: Books,
+    ) -> Self {
+        Self {
+            genesis: *genesis,
+            height,
+            author: *author,
+            size,
+            index: 0,
+            offset: 0,
+            fees: 0,
+            meta: Meta::new(books),
+        }
+    }
+
+    /// Begins with the first transaction of the block with this header.
+    pub(crate) fn of_block(genesis: &GenesisId, header: &Header, books: Books) -> Self {
+        Self::new(genesis, header.height, &header.author, header.body_size, books)
+    }
+
+    /// Executes a whole body, the one that the header names, against a header that is already checked.
+    pub(crate) fn run<E>(
+        &mut self,
+        header: &Header,
+        ledger: &dyn Ledger,
+        rules: &Rules,
+        target: &mut Target<'_>,
+        body: &[u8],
+    ) -> Result<(), Refused<BlockError<E>>> {
+        self.complete(ledger, rules, target, body)?;
+        check_state(header, target.store)
+    }
+
+    /// Executes all transactions of the body, pays the author and closes the books.
+    #[expect(clippy::inline_always, reason = "its arguments stand on the stack once")]
+    #[inline(always)]
+    pub(crate) fn complete(
+        &mut self,
+        ledger: &dyn Ledger,
+        rules: &Rules,
+        target: &mut Target<'_>,
+        body: &[u8],
+    ) -> Result<(), ExecuteError> {
+        while self.step(ledger, rules, target, body)?.is_some() {}
+        self.finish(rules, target)
     }
 
     /// Executes the next transaction of the body and returns how many signatures were checked, or `None` if there is no
@@ -70,14 +111,14 @@ impl Execution {
         let decoded = SignedTransaction::decode(rest);
         let (signed, _) = decoded.as_ref().map_err(|error| ExecuteError::Decode(*error))?;
         let index = self.index;
-        self.run(ledger, rules, target, signed)
+        self.apply(ledger, rules, target, signed)
             .map_err(|error| ExecuteError::Transaction { index, error })?;
         self.offset = self.offset.saturating_add(signed.as_bytes().len());
         self.index = index.saturating_add(1);
         Ok(Some(u32::from(signed.policy().required())))
     }
 
-    fn run(
+    fn apply(
         &mut self,
         ledger: &dyn Ledger,
         rules: &Rules,
@@ -90,13 +131,36 @@ impl Execution {
             return Err(TransactionError::Expired { valid_until });
         }
         signed.verify(&self.genesis).map_err(|_| TransactionError::BadSignature)?;
-        let context = Context::new(self.genesis, self.height, signed.id(&self.genesis));
-        let mut view = target.view(rules, &mut self.meta);
-        view.advance(&transaction.source, transaction.lane, transaction.sequence)?;
-        view.debit(&transaction.source, transaction.fee)?;
-        ledger.apply(&context, &mut view, transaction)?;
+        self.charge(rules, target, transaction)?;
+        self.apply_action(ledger, rules, target, signed)?;
         self.fees = self.fees.checked_add(transaction.fee).ok_or(TransactionError::Overflow)?;
         Ok(())
+    }
+
+    /// Moves the sequence number on and takes the fee.
+    #[inline(never)] // what it needs does not stand on the stack while signatures are checked
+    fn charge(
+        &mut self,
+        rules: &Rules,
+        target: &mut Target<'_>,
+        transaction: &Transaction<'_>,
+    ) -> Result<(), TransactionError> {
+        let mut view = target.view(rules, &mut self.meta);
+        view.advance(&transaction.source, transaction.lane, transaction.sequence)?;
+        view.debit(&transaction.source, transaction.fee)
+    }
+
+    #[inline(never)] // what it needs does not stand on the stack while signatures are checked
+    fn apply_action(
+        &mut self,
+        ledger: &dyn Ledger,
+        rules: &Rules,
+        target: &mut Target<'_>,
+        signed: &SignedTransaction<'_>,
+    ) -> Result<(), TransactionError> {
+        let context = Context::new(self.genesis, self.height, signed.id(&self.genesis));
+        let mut view = target.view(rules, &mut self.meta);
+        ledger.apply(&context, &mut view, signed.transaction())
     }
 
     /// Pays the author and closes the books.
@@ -125,6 +189,13 @@ impl Execution {
 }
 
 impl Target<'_> {
+    /// Reads what the block before has left.
+    #[inline(never)] // the entry does not stand on the stack while signatures are checked
+    pub(crate) fn books(&mut self) -> Result<Books, ExecuteError> {
+        let books = Books::load(self.store);
+        books.map_err(|error| ExecuteError::Transaction { index: 0, error: error.into() })
+    }
+
     fn view<'v>(&'v mut self, rules: &'v Rules, meta: &'v mut Meta) -> View<'v> {
         let journal = self.journal.as_mut().map(|journal| {
             let journal: &mut dyn WriteLog = &mut **journal;
@@ -135,6 +206,7 @@ impl Target<'_> {
 }
 
 /// Writes the bookkeeping entry. It is not counted as a write of the block.
+#[inline(never)] // the entry does not stand on the stack while accounts are written
 fn close(target: &mut Target<'_>, rules: &Rules, meta: &mut Meta) -> Result<(), TransactionError> {
     let value = meta.value();
     meta.writes = 0;
@@ -158,26 +230,6 @@ pub(crate) fn check_body<E>(
         return Err(Refused::Invalid(BlockError::WrongBody));
     }
     Ok(())
-}
-
-/// Executes a whole body, the one that the header names, against a header that is already checked. If it is valid, `accept` is
-/// called with what the transactions put before the engine.
-pub(crate) fn execute<E, T>(
-    genesis: GenesisId,
-    header: &Header,
-    ledger: &dyn Ledger,
-    rules: &Rules,
-    target: &mut Target<'_>,
-    body: &[u8],
-    accept: impl FnOnce(&Effects) -> T,
-) -> Result<T, Refused<BlockError<E>>> {
-    let mut begun =
-        Execution::new(genesis, header.height, header.author, header.body_size, target.store);
-    let execution = begun.as_mut().map_err(|error| *error)?;
-    while execution.step(ledger, rules, target, body)?.is_some() {}
-    execution.finish(rules, target)?;
-    check_state(header, target.store)?;
-    Ok(accept(execution.effects()))
 }
 
 /// Checks the state after a block against its header.
@@ -215,7 +267,7 @@ pub(crate) fn allocate(
 ) -> Result<(), crate::error::ConfigError> {
     use crate::error::ConfigError;
     let unlimited = Rules { max_writes: u32::MAX, ..spec.rules };
-    let mut meta = Meta { entries: 1, coins: 0, writes: 0, effects: Effects::NONE };
+    let mut meta = Meta::new(Books { entries: 1, coins: 0 });
     // A subsidy without an end is checked when it is issued.
     let ends = spec.rules.halving_interval > 0;
     let supply = spec.rules.supply_before(u64::MAX).filter(|_| ends).unwrap_or(0);

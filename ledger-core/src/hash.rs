@@ -49,6 +49,8 @@ pub(crate) use bytes32;
 /// Two blocks of SHA-256: a message of 56 to 119 bytes with its padding (FIPS 180-4, section 5.1.1).
 pub type TwoBlocks = [[u8; 64]; 2];
 
+pub(crate) const TWO_ZERO_BLOCKS: TwoBlocks = [[0; 64]; 2];
+
 const BLOCK_LEN: usize = 64;
 const MAX_ONE_BLOCK_LEN: usize = 55;
 const MAX_TWO_BLOCKS_LEN: usize = 119;
@@ -113,20 +115,20 @@ impl Hash {
     pub(crate) fn of_two_blocks(message: &TwoBlocks) -> Self {
         let mut state = SHA256_START;
         compress256(&mut state, message);
-        Self::of_state(state)
+        Self::of_state(&state)
     }
 
     /// Returns the SHA-256 of concatenated parts of at most 119 bytes, without the buffer of a hasher for any length.
     pub(crate) fn of_short(parts: &[&[u8]]) -> Self {
-        let mut message = [[0; 64]; 2];
+        let mut message = TWO_ZERO_BLOCKS;
         let len = lay_out(parts, &mut message);
         let mut state = SHA256_START;
         let blocks = if len > MAX_ONE_BLOCK_LEN { 2 } else { 1 };
         compress256(&mut state, message.get(..blocks).unwrap_or(&message));
-        Self::of_state(state)
+        Self::of_state(&state)
     }
 
-    fn of_state(state: [u32; 8]) -> Self {
+    fn of_state(state: &[u32; 8]) -> Self {
         let mut bytes = [0; 32];
         let (words, _) = bytes.as_chunks_mut::<4>();
         for (bytes, word) in words.iter_mut().zip(state) {
@@ -168,7 +170,7 @@ impl Hash {
             *place = len.saturating_mul(8).to_be_bytes();
         }
         compress256(&mut state, from_ref(&block));
-        Self::of_state(state)
+        Self::of_state(&state)
     }
 }
 
@@ -186,10 +188,9 @@ fn fill<'b>(block: &mut [u8; BLOCK_LEN], used: &mut usize, bytes: &'b [u8]) -> &
 
 /// Lays out concatenated parts of 56 to 119 bytes as the two blocks that SHA-256 hashes.
 #[inline]
-pub(crate) fn two_blocks(parts: &[&[u8]]) -> TwoBlocks {
-    let mut message = [[0; 64]; 2];
-    lay_out(parts, &mut message);
-    message
+pub(crate) fn put_two_blocks(parts: &[&[u8]], message: &mut TwoBlocks) {
+    *message = TWO_ZERO_BLOCKS;
+    lay_out(parts, message);
 }
 
 /// Lays out concatenated parts of at most 119 bytes as the blocks that SHA-256 hashes, and returns their length. Up to 55

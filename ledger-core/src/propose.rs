@@ -14,9 +14,9 @@ use crate::state::{Journal, Store as _, TrieMut};
 /// What the author of a block chooses.
 pub(crate) struct Proposal<'a> {
     pub(crate) now: u64, // Unix seconds
-    pub(crate) author: Account,
+    pub(crate) author: &'a Account,
     pub(crate) body: &'a Body<'a>,
-    pub(crate) claim: Claim,
+    pub(crate) claim: &'a Claim,
 }
 
 impl Proposal<'_> {
@@ -45,8 +45,8 @@ impl Proposal<'_> {
             state,
             history,
             time: self.now,
-            author: self.author,
-            claim: self.claim,
+            author: *self.author,
+            claim: *self.claim,
         })
     }
 
@@ -65,11 +65,9 @@ impl Proposal<'_> {
         let mut target = Target { store: trie, journal: Some(journal) };
         let mut run = || {
             let size = self.body.len();
-            let mut begun = Execution::new(*genesis, height, self.author, size, target.store);
-            let execution = begun.as_mut().map_err(|error| *error)?;
-            let bytes = self.body.as_bytes();
-            while execution.step(ledger, rules, &mut target, bytes)?.is_some() {}
-            execution.finish(rules, &mut target)
+            let books = target.books()?;
+            let mut execution = Execution::new(genesis, height, self.author, size, books);
+            execution.complete(ledger, rules, &mut target, self.body.as_bytes())
         };
         let executed = run();
         let root = trie.root();

@@ -4,14 +4,14 @@ use crate::block::SealedHeader;
 use crate::branch::{BlockError, Branch};
 use crate::engine::{Engine, Refused, Tip, Weight};
 use crate::error::{ConfigError, DecodeError};
-use crate::execute::{Target, check_body, execute};
+use crate::execute::{Execution, Target, check_body};
 use crate::groups::GroupHasher;
 use crate::hash::{GenesisId, Hash};
 use crate::header::Header;
 use crate::ledger::Ledger;
 use crate::merkle::MerkleTree;
 use crate::spec::{ChainSpec, Rules};
-use crate::state::{Effects, Witness};
+use crate::state::Witness;
 
 /// A chain that keeps the root of the state instead of the state, about 2.5 KiB in all. It accepts exactly the blocks
 /// that a [`Chain`](crate::Chain) accepts, if they come with the right [witness](crate::Chain::witness).
@@ -65,14 +65,25 @@ impl<E: Engine, L: Ledger> StatelessChain<E, L> {
         state: Hash,
     ) -> Result<Self, ConfigError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
-        let branch = Branch::new(genesis, engine, spec.time, state);
-        Ok(Self::with_branch(spec.rules, ledger, branch))
+        Ok(Self::at_block_0(spec, genesis, engine, ledger, state))
     }
 
     #[inline(never)] // builds the chain where the caller wants it
-    fn with_branch(rules: Rules, ledger: L, branch: Branch<E>) -> Self {
-        let leaf = MerkleTree::leaf(branch.genesis.as_bytes());
-        Self { rules, ledger, branch, history: MerkleTree::of_leaf(leaf) }
+    fn at_block_0(
+        spec: &ChainSpec<'_>,
+        genesis: GenesisId,
+        engine: E,
+        ledger: L,
+        state: Hash,
+    ) -> Self {
+        let leaf = MerkleTree::leaf(genesis.as_bytes());
+        // In the order of the fields: only then the compiler builds each of them in its place.
+        Self {
+            rules: spec.rules,
+            ledger,
+            branch: Branch::new(genesis, engine, spec.time, state),
+            history: MerkleTree::of_leaf(leaf),
+        }
     }
 
     /// Checks a block by its witness and appends it. `now` is the clock in Unix seconds.
@@ -109,17 +120,15 @@ impl<E: Engine, L: Ledger> StatelessChain<E, L> {
         body: &[u8],
         witness: &[u8],
     ) -> Result<Tip, Refused<BlockError<E::Error>>> {
-        let genesis = self.branch.genesis;
         let mut store = Witness::new(self.branch.tip.state, witness);
         let mut target = Target { store: &mut store, journal: None };
         let rules = &self.rules;
-        let effects = |effects: &Effects| *effects;
-        let executed = execute(genesis, header, &self.ledger, rules, &mut target, body, effects);
-        let effects = executed.as_ref().map_err(|refused| *refused)?;
+        let mut execution = Execution::of_block(&self.branch.genesis, header, target.books()?);
+        execution.run(header, &self.ledger, rules, &mut target, body)?;
         if !store.is_used_up() {
             return Err(Refused::Invalid(BlockError::Decode(DecodeError::MalformedProof)));
         }
-        self.branch.append(&mut self.history, header, weight, effects);
+        self.branch.append(&mut self.history, header, weight, execution.effects());
         Ok(self.branch.tip)
     }
 

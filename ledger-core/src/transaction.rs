@@ -260,6 +260,8 @@ impl<'a> Transaction<'a> {
         Ok(len)
     }
 
+    #[expect(clippy::inline_always, reason = "`SignedTransaction::split` needs no field of it")]
+    #[inline(always)]
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         reader.version(VERSION)?;
         Ok(Self {
@@ -337,11 +339,26 @@ impl<'a> SignedTransaction<'a> {
     /// [`DecodeError`] if the bytes are not one in canonical form.
     pub fn decode(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), DecodeError> {
         let mut reader = Reader(bytes);
-        let transaction = Transaction::read(&mut reader)?;
-        let body = taken(bytes, reader.0);
-        let approval = Approval::read(&mut reader)?;
-        let signed = Self { transaction, approval, body, bytes: taken(bytes, reader.0) };
+        let signed = Self::read(&mut reader)?;
         Ok((signed, reader.0))
+    }
+
+    /// Returns the bytes of a signed transaction at the front of `bytes`, and the rest.
+    #[inline(never)] // the transaction does not stand on the stack of the caller
+    pub(crate) fn split(bytes: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), DecodeError> {
+        let mut reader = Reader(bytes);
+        Self::read(&mut reader)?;
+        Ok((taken(bytes, reader.0), reader.0))
+    }
+
+    #[expect(clippy::inline_always, reason = "`split` needs no field of it")]
+    #[inline(always)]
+    fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let bytes = reader.0;
+        let transaction = Transaction::read(reader)?;
+        let body = taken(bytes, reader.0);
+        let approval = Approval::read(reader)?;
+        Ok(Self { transaction, approval, body, bytes: taken(bytes, reader.0) })
     }
 
     /// Verifies that the policy controls the source and that its keys signed this transaction for this chain.
@@ -354,8 +371,12 @@ impl<'a> SignedTransaction<'a> {
         if self.approval.policy.account() != self.transaction.source {
             return Err(BadSignature);
         }
-        let statement = TransactionStatement::of_body(genesis, self.body);
-        self.approval.verify(statement.signing_bytes().as_ref())
+        self.approval.verify(self.signing_bytes(genesis).as_ref())
+    }
+
+    #[inline(never)] // the statement does not stand on the stack while signatures are checked
+    fn signing_bytes(&self, genesis: &GenesisId) -> [u8; STATEMENT_LEN] {
+        TransactionStatement::of_body(genesis, self.body).signing_bytes()
     }
 
     /// Returns the id, which does not depend on the signatures.

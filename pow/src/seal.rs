@@ -192,15 +192,14 @@ where
         proof: &[u8],
         now: u64,
     ) -> Result<Weight, Refused<WorkError>> {
-        let target = self.check_claim(header, proof).map_err(Refused::Invalid)?;
+        let claimed = self.check_claim(header, proof);
+        let target = claimed.as_ref().map_err(|error| Refused::Invalid(*error))?;
         let id = header.id(branch.genesis());
-        if !target.is_met_by::<BigEndian>(id.as_bytes()) {
-            return Err(Refused::Invalid(WorkError::NotEnoughWork(id)));
-        }
+        let weight = weigh(target, &id)?;
         if header.time > now.saturating_add(self.max_future) {
             return Err(Refused::NotYet { at: header.time.saturating_sub(self.max_future) });
         }
-        Ok(Weight(target.work().hashes().saturating_u128()))
+        Ok(weight)
     }
 
     fn apply(&mut self, header: &Header, _: &Effects) {
@@ -213,6 +212,7 @@ where
 
 impl<D: Difficulty, S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> WorkSeal<D, S> {
     /// Checks everything but the hash, and returns the target.
+    #[inline(never)] // what it needs does not stand on the stack while the header is hashed
     fn check_claim(&self, header: &Header, proof: &[u8]) -> Result<Target, WorkError> {
         let claim = header.claim.as_bytes();
         if header.claim.kind() != ClaimKind::WORK {
@@ -237,6 +237,15 @@ impl<D: Difficulty, S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> WorkSeal<D, S>
             _ => Ok(target),
         }
     }
+}
+
+/// Returns how much a block with this id counts, if it meets the target.
+#[inline(never)] // what it needs does not stand on the stack while the header is hashed
+fn weigh(target: &Target, id: &BlockId) -> Result<Weight, Refused<WorkError>> {
+    if !target.is_met_by::<BigEndian>(id.as_bytes()) {
+        return Err(Refused::Invalid(WorkError::NotEnoughWork(*id)));
+    }
+    Ok(Weight(target.work().hashes().saturating_u128()))
 }
 
 fn header_info(height: u64, time: u64, bits: CompactTarget) -> HeaderInfo {

@@ -109,13 +109,14 @@ impl Target {
         if self.0 == U256::ZERO {
             return Work::ZERO;
         }
-        let (next, overflow) = self.0.overflowing_add(U256::ONE);
-        if overflow {
+        let mut next = self.0;
+        if next.increment() {
             return Work::new(U256::ONE); // every digest meets it
         }
         // 2^256 does not fit: (2^256 - next) / next + 1, and 2^256 - next is the complement of target.
-        let quotient = self.0.not().checked_div(next).unwrap_or(U256::ZERO);
-        Work::new(quotient.saturating_add(U256::ONE))
+        let mut hashes = self.0.not().divide(&next);
+        hashes.increment();
+        Work::new(hashes)
     }
 
     /// Returns the difficulty: how many times harder this target is than `one`. Bitcoin counts from the

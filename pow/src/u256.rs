@@ -94,12 +94,7 @@ impl U256 {
         let mut left = by.min(256);
         while left > 0 {
             let step = left.min(63);
-            let mut carry = 0;
-            for limb in &mut out.0 {
-                let next = limb.unbounded_shr(64_u32.saturating_sub(step));
-                *limb = limb.unbounded_shl(step) | carry;
-                carry = next;
-            }
+            out.shift_left(step);
             left = left.saturating_sub(step);
         }
         out
@@ -112,12 +107,7 @@ impl U256 {
         let mut left = by.min(256);
         while left > 0 {
             let step = left.min(63);
-            let mut carry = 0;
-            for limb in out.0.iter_mut().rev() {
-                let next = limb.unbounded_shl(64_u32.saturating_sub(step));
-                *limb = limb.unbounded_shr(step) | carry;
-                carry = next;
-            }
+            out.shift_right(step);
             left = left.saturating_sub(step);
         }
         out
@@ -127,30 +117,46 @@ impl U256 {
     /// wide division.
     #[must_use]
     pub fn checked_div(self, divisor: Self) -> Option<Self> {
-        (divisor != Self::ZERO).then(|| self.div_rem(divisor).0)
+        (divisor != Self::ZERO).then(|| {
+            let mut rest = self;
+            rest.divide(&divisor)
+        })
     }
 
     /// Returns the rest of a division by a number that is not 0.
     pub(crate) fn wrapping_rem(self, divisor: Self) -> Self {
-        self.div_rem(divisor).1
+        let mut rest = self;
+        rest.divide(&divisor);
+        rest
     }
 
-    fn div_rem(self, divisor: Self) -> (Self, Self) {
+    /// Adds 1, modulo 2^256, and returns whether that is 0.
+    pub(crate) fn increment(&mut self) -> bool {
+        for limb in &mut self.0 {
+            let (sum, overflow) = limb.overflowing_add(1);
+            *limb = sum;
+            if !overflow {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Becomes the rest of a division by a number that is not 0, and returns the quotient.
+    #[inline(never)] // what it needs does not stand on the stack of the caller
+    pub(crate) fn divide(&mut self, divisor: &Self) -> Self {
         let mut quotient = Self::ZERO;
-        let mut rest = self;
-        let Some(shift) = self.bits().checked_sub(divisor.bits()) else {
-            return (quotient, rest);
-        };
+        let Some(shift) = self.bits().checked_sub(divisor.bits()) else { return quotient };
         let mut subtrahend = divisor.unbounded_shl(shift); // as long as self: no bit is lost
         for _ in 0..=shift {
-            quotient = quotient.unbounded_shl(1);
-            if rest >= subtrahend {
-                rest = rest.wrapping_sub(subtrahend);
-                quotient = quotient.with_low_bit();
+            quotient.shift_left(1);
+            if *self >= subtrahend {
+                self.subtract(&subtrahend);
+                quotient.set_low_bit();
             }
-            subtrahend = subtrahend.unbounded_shr(1);
+            subtrahend.shift_right(1);
         }
-        (quotient, rest)
+        quotient
     }
 
     /// Multiplies, and returns the low 256 bits and the 64 above them.
@@ -206,14 +212,47 @@ impl U256 {
     }
 
     pub(crate) fn wrapping_sub(self, other: Self) -> Self {
-        let (difference, _) = self.overflowing_add(other.not());
-        difference.overflowing_add(Self::ONE).0
+        let mut out = self;
+        out.subtract(&other);
+        out
     }
 
-    fn with_low_bit(mut self) -> Self {
+    // These change the number in its place: a division has few numbers on the stack.
+
+    /// Subtracts, modulo 2^256.
+    fn subtract(&mut self, other: &Self) {
+        let mut borrow = false;
+        for (limb, by) in self.0.iter_mut().zip(&other.0) {
+            let (difference, under) = limb.overflowing_sub(*by);
+            let (difference, under_again) = difference.overflowing_sub(u64::from(borrow));
+            *limb = difference;
+            borrow = under || under_again;
+        }
+    }
+
+    /// Shifts left by 1 to 63 bits.
+    fn shift_left(&mut self, by: u32) {
+        let mut carry = 0;
+        for limb in &mut self.0 {
+            let next = limb.unbounded_shr(64_u32.saturating_sub(by));
+            *limb = limb.unbounded_shl(by) | carry;
+            carry = next;
+        }
+    }
+
+    /// Shifts right by 1 to 63 bits.
+    fn shift_right(&mut self, by: u32) {
+        let mut carry = 0;
+        for limb in self.0.iter_mut().rev() {
+            let next = limb.unbounded_shl(64_u32.saturating_sub(by));
+            *limb = limb.unbounded_shr(by) | carry;
+            carry = next;
+        }
+    }
+
+    fn set_low_bit(&mut self) {
         let [low, ..] = &mut self.0;
         *low |= 1;
-        self
     }
 }
 

@@ -112,8 +112,13 @@ impl<P: Selector, K: Keys, S: BftStorage> Bft<P, K, S> {
         restore(&mut cursor)?;
         cursor.resend();
         cursor.advance();
+        Ok(Self::with_core(setup, core, storage))
+    }
+
+    #[inline(never)] // builds the engine where the caller wants it
+    fn with_core(setup: BftSetup<'_, P, K>, core: &Core, storage: S) -> Self {
         let BftSetup { config, selector, keys, .. } = setup;
-        Ok(Self { config, selector, keys, core: core.clone(), storage })
+        Self { config, selector, keys, core: core.clone(), storage }
     }
 
     /// Handles a datagram: one signed statement.

@@ -194,13 +194,17 @@ impl Cursor<'_> {
         let RoundValue { value: digest, round } = valid;
         let vote =
             VoteSlot { kind, height, role, is_due: false, round, support: 0, digest, signature };
-        let signed = self.core.statement_of(peer.id, &vote);
-        let message = signed.statement.to_bytes();
-        let is_known = self.core.peer_slots(self.slots, index).iter();
-        let is_known = is_known.clone().any(|slot| slot.is_counted(kind, round));
-        if !is_known && self.keys.verify(&signed.author, &message, &signature) {
+        let mut known = self.core.peer_slots(self.slots, index).iter();
+        if !known.any(|slot| slot.is_counted(kind, round)) && self.is_signed(peer.id, &vote) {
             self.store(index, vote);
         }
+    }
+
+    #[inline(never)] // the message does not stand on the stack while the vote is stored
+    fn is_signed(&self, author: ValidatorId, vote: &VoteSlot) -> bool {
+        let signed = self.core.statement_of(author, vote);
+        let message = signed.statement.to_bytes();
+        self.keys.verify(&signed.author, &message, &vote.signature)
     }
 
     /// Sets the timers of the step that was restored.

@@ -5,7 +5,7 @@ use crate::block::{Body, SealedHeader};
 use crate::branch::{BlockError, Branch, ReplayError};
 use crate::engine::{Ancestry as _, Engine, Refused, Tip, Weight};
 use crate::error::{BufferTooSmall, ConfigError};
-use crate::execute::{Target, allocate, check_body, execute};
+use crate::execute::{Execution, Target, allocate, check_body};
 use crate::groups::GroupHasher;
 use crate::hash::{GenesisId, Hash};
 use crate::header::{Claim, Header};
@@ -72,14 +72,28 @@ impl<E: Engine, L: Ledger, S: ChainStorage> Chain<E, L, S> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
         let (mut parts, hasher) = storage.parts_and_hasher();
         let (trie, state) = block_0(spec, &mut parts, hasher)?;
-        let branch = Branch::new(genesis, engine, spec.time, state);
-        Ok(Self::with_branch(spec.rules, ledger, branch, trie, storage))
+        Ok(Self::at_block_0(spec, genesis, engine, ledger, (trie, state), storage))
     }
 
     #[inline(never)] // builds the chain where the caller wants it
-    fn with_branch(rules: Rules, ledger: L, branch: Branch<E>, trie: TrieRoot, storage: S) -> Self {
-        let leaf = MerkleTree::leaf(branch.genesis.as_bytes());
-        Self { rules, ledger, branch, history: MerkleTree::of_leaf(leaf), trie, storage }
+    fn at_block_0(
+        spec: &ChainSpec<'_>,
+        genesis: GenesisId,
+        engine: E,
+        ledger: L,
+        (trie, state): (TrieRoot, Hash),
+        storage: S,
+    ) -> Self {
+        let leaf = MerkleTree::leaf(genesis.as_bytes());
+        // In the order of the fields: only then the compiler builds each of them in its place.
+        Self {
+            rules: spec.rules,
+            ledger,
+            branch: Branch::new(genesis, engine, spec.time, state),
+            history: MerkleTree::of_leaf(leaf),
+            trie,
+            storage,
+        }
     }
 
     /// Returns the storage.
@@ -120,18 +134,17 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
         let mut trie = TrieMut { root: &mut self.trie, slots: parts.entries, hasher };
         let mut journal = Journal::new(parts.journal, 0);
         let mut target = Target { store: &mut trie, journal: Some(&mut journal) };
-        let genesis = self.branch.genesis;
         let rules = &self.rules;
-        let appended =
-            execute(genesis, header, &self.ledger, rules, &mut target, body, |effects| {
-                self.branch.append(&mut self.history, header, weight, effects);
-            });
-        if let Err(refused) = appended {
+        let books = target.books()?;
+        let mut execution = Execution::of_block(&self.branch.genesis, header, books);
+        let executed = execution.run(header, &self.ledger, rules, &mut target, body);
+        if executed.is_ok() {
+            self.branch.append(&mut self.history, header, weight, execution.effects());
+        } else {
             journal.undo(0, &mut trie);
             trie.root();
-            return Err(refused);
         }
-        Ok(self.branch.tip)
+        executed.map(|()| self.branch.tip)
     }
 
     /// Appends stored blocks in order: the audit of a copy, on a chain that is still at block 0.
@@ -171,7 +184,7 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
         let (parts, hasher) = self.storage.parts_and_hasher();
         let mut trie = TrieMut { root: &mut self.trie, slots: parts.entries, hasher };
         let mut journal = Journal::new(parts.journal, 0);
-        let proposal = Proposal { now, author, body, claim };
+        let proposal = Proposal { now, author: &author, body, claim: &claim };
         let history = self.history.root();
         proposal.header(&self.branch, history, &self.rules, &self.ledger, &mut trie, &mut journal)
     }
@@ -219,14 +232,18 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
         out: &'o mut [u8],
     ) -> Result<&'o [u8], Refused<BlockError<E::Error>>> {
         let capacity = out.len();
-        let genesis = self.branch.genesis;
+        let genesis = &self.branch.genesis;
         let (parts, hasher) = self.storage.parts_and_hasher();
         let trie = TrieMut { root: &mut self.trie, slots: parts.entries, hasher };
         let mut recorder = Recorder::new(trie, out);
         let mut journal = Journal::new(parts.journal, 0);
         let mut target = Target { store: &mut recorder, journal: Some(&mut journal) };
         let rules = &self.rules;
-        let executed = execute(genesis, header, &self.ledger, rules, &mut target, body, |_| ());
+        let mut run = || {
+            let mut execution = Execution::of_block(genesis, header, target.books()?);
+            execution.run(header, &self.ledger, rules, &mut target, body)
+        };
+        let executed = run();
         let (stream, mut trie) = recorder.finish();
         journal.undo(0, &mut trie);
         trie.root();
@@ -240,6 +257,7 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
         }
     }
 
+    #[inline(never)] // the header stands once on the stack of the caller
     fn decode<'b>(
         &self,
         bytes: &'b [u8],

@@ -136,24 +136,24 @@ impl<'k, S: AsRef<[u8]> + AsMut<[u8]>> Follower<'k, S> {
     ) -> Result<Update, FollowError> {
         let opened = self.policy.open(note);
         let checkpoint = opened.as_ref().map_err(|error| FollowError::Open(*error))?;
-        let offered = checkpoint.head();
+        let offered = &checkpoint.checkpoint().head;
         if offered.size < self.head.size {
             return Err(FollowError::Rollback { held: self.head.size, offered: offered.size });
         }
-        if offered.size == self.head.size && offered != self.head {
+        if offered.size == self.head.size && *offered != self.head {
             return Err(FollowError::SplitView { size: offered.size });
         }
         if let Some(path) = consistency {
             checkpoint.verify_consistency(self.head, path).map_err(FollowError::Inconsistent)?;
         }
-        if offered == self.head && self.len > 0 {
+        if *offered == self.head && self.len > 0 {
             return Ok(Update::Unchanged);
         }
         let needed = note.len();
         let place = self.storage.as_mut().get_mut(..needed);
         place.ok_or(FollowError::TooLong { needed })?.copy_from_slice(note);
         self.len = needed;
-        self.head = offered;
+        self.head = *offered;
         Ok(Update::Advanced)
     }
 

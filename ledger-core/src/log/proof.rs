@@ -5,10 +5,10 @@ use core::fmt;
 use thiserror::Error;
 
 use super::policy::{OpenError, Policy, VerifiedCheckpoint};
-use super::text::{HashText, TextWriter, parse_decimal, parse_hash};
+use super::text::{HashText, TextWriter, hashes_of_lines, parse_decimal, parse_hash};
 use crate::error::BufferTooSmall;
 use crate::hash::Hash;
-use crate::merkle::ProofError;
+use crate::merkle::{HashRows, ProofError};
 
 const TITLE: &str = "c2sp.org/tlog-proof@v1";
 const MAX_PATH: usize = 64;
@@ -32,7 +32,7 @@ const MAX_PATH: usize = 64;
 pub struct ProofFile<'p> {
     extra: Option<&'p str>,
     index: u64,
-    path: [Hash; MAX_PATH],
+    path: HashRows,
     path_len: usize,
     note: &'p [u8],
 }
@@ -69,17 +69,20 @@ impl<'p> ProofFile<'p> {
             line = lines.next()?;
         }
         let index = line.strip_prefix("index ").and_then(parse_decimal).ok_or(lines.malformed())?;
-        let mut path = [Hash::ZERO; MAX_PATH];
+        let path = lines.bytes;
         let mut path_len = 0_usize;
         loop {
             let line = lines.next()?;
             if line.is_empty() {
-                return Ok(Self { extra, index, path, path_len, note: lines.bytes });
+                break;
             }
-            let place = path.get_mut(path_len).ok_or(lines.malformed())?;
-            *place = parse_hash(line).ok_or(lines.malformed())?;
+            if path_len >= MAX_PATH || parse_hash(line).is_none() {
+                return Err(lines.malformed());
+            }
             path_len = path_len.saturating_add(1);
         }
+        let path = hashes_of_lines(path, path_len);
+        Ok(Self { extra, index, path, path_len, note: lines.bytes })
     }
 
     /// Checks the checkpoint by `policy`, then that the leaf with this hash stands in its tree.
@@ -108,7 +111,7 @@ impl<'p> ProofFile<'p> {
     /// Returns the siblings from the leaf to the root.
     #[must_use]
     pub fn path(&self) -> &[Hash] {
-        self.path.get(..self.path_len).unwrap_or_default()
+        self.path.as_flattened().get(..self.path_len).unwrap_or_default()
     }
 
     /// Returns the base64 text of the line `extra`, which no signature covers.

@@ -6,6 +6,7 @@ use base64ct::{Base64, Decoder, Encoding};
 
 use crate::error::BufferTooSmall;
 use crate::hash::Hash;
+use crate::merkle::{HashRows, rows_of};
 
 /// The length of a hash in base64.
 const HASH_TEXT_LEN: usize = 44;
@@ -76,6 +77,16 @@ impl fmt::Display for HashText<'_> {
 /// Parses a hash in base64; only the canonical spelling is accepted.
 pub(super) fn parse_hash(text: &str) -> Option<Hash> {
     parse_array(text).map(Hash::from_bytes)
+}
+
+/// Returns the hashes of the first `count` lines, which were parsed before: each is a hash and a line feed. The rest is zeros.
+pub(super) fn hashes_of_lines(lines: &[u8], count: usize) -> HashRows {
+    let (lines, _) = lines.as_chunks::<{ HASH_TEXT_LEN + 1 }>();
+    let lines = lines.get(..count).unwrap_or_default();
+    let parse = |[line @ .., _]: &[u8; HASH_TEXT_LEN + 1]| {
+        core::str::from_utf8(line).ok().and_then(parse_hash)
+    };
+    rows_of(&|at| lines.get(at).and_then(parse).unwrap_or(Hash::ZERO))
 }
 
 /// Returns a decoder of base64 in one line. The library's own would pass over line ends.

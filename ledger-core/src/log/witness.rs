@@ -6,10 +6,9 @@ use super::checkpoint::Checkpoint;
 use super::key::{SignerKey, VerifierKey};
 use super::note::{Note, sign_line};
 use super::policy::{OpenError, Policy, VerifiedCheckpoint};
-use super::text::{parse_decimal, parse_hash};
+use super::text::{hashes_of_lines, parse_decimal, parse_hash};
 use crate::error::BufferTooSmall;
-use crate::hash::Hash;
-use crate::merkle::{ProofError, TreeHead};
+use crate::merkle::{HashRows, ProofError, TreeHead};
 
 /// The most hashes of a consistency proof in a request.
 pub const MAX_PROOF_LINES: usize = 63;
@@ -18,7 +17,7 @@ pub const MAX_PROOF_LINES: usize = 63;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddCheckpoint<'r> {
     old: u64,
-    proof: [Hash; MAX_PROOF_LINES],
+    proof: HashRows,
     proof_len: usize,
     note: &'r [u8],
 }
@@ -71,19 +70,21 @@ impl<'r> AddCheckpoint<'r> {
         let (line, mut rest) = split_line(body).ok_or(WitnessError::Malformed(0))?;
         let old = line.strip_prefix("old ").and_then(parse_decimal);
         let old = old.ok_or(WitnessError::Malformed(0))?;
-        let mut proof = [Hash::ZERO; MAX_PROOF_LINES];
+        let proof = rest;
         let mut proof_len = 0_usize;
         loop {
             let malformed = WitnessError::Malformed(proof_len.saturating_add(1));
             let (line, after) = split_line(rest).ok_or(malformed)?;
             rest = after;
             if line.is_empty() {
-                return Ok(Self { old, proof, proof_len, note: rest });
+                break;
             }
-            let place = proof.get_mut(proof_len).ok_or(malformed)?;
-            *place = parse_hash(line).ok_or(malformed)?;
+            if proof_len >= MAX_PROOF_LINES || parse_hash(line).is_none() {
+                return Err(malformed);
+            }
             proof_len = proof_len.saturating_add(1);
         }
+        Ok(Self { old, proof: hashes_of_lines(proof, proof_len), proof_len, note: rest })
     }
 
     /// Returns the checkpoint's origin, by which the log's key and the tree cosigned last are found.
@@ -118,7 +119,7 @@ impl<'r> AddCheckpoint<'r> {
         if self.old != known.size {
             return Err(WitnessError::Conflict { known: known.size });
         }
-        let proof = self.proof.get(..self.proof_len).unwrap_or_default();
+        let proof = self.proof.as_flattened().get(..self.proof_len).unwrap_or_default();
         checkpoint.verify_consistency(known, proof).map_err(WitnessError::Inconsistent)?;
         Ok(Cosignature { checkpoint })
     }

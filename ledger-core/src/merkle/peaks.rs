@@ -18,6 +18,9 @@ const SLICE_ROWS: usize = if cfg!(target_pointer_width = "64") { ROWS } else { 2
 /// each takes more than 128 bytes.
 pub(crate) const BODY_ROWS: usize = if cfg!(target_pointer_width = "64") { 32 } else { 28 } / ROW;
 
+/// Room for 64 hashes.
+pub(crate) type HashRows = [[Hash; ROW]; ROWS];
+
 /// One root for each bit that is set in the number of leaves, which has at most `ROW * N` bits.
 ///
 /// The roots stand in rows: a tree whose rows are results of calls is built where the caller wants it. One that is filled after
@@ -114,9 +117,10 @@ impl<const N: usize> Peaks<N> {
     }
 }
 
+/// Returns 64 hashes. `hash` returns each of them.
 #[inline(never)] // builds the rows where the caller wants them
-fn rows_of(peak: &dyn Fn(usize) -> Hash) -> [[Hash; ROW]; ROWS] {
-    let row = |row| row_of(peak, row);
+pub(crate) fn rows_of(hash: &dyn Fn(usize) -> Hash) -> HashRows {
+    let row = |row| row_of(hash, row);
     [
         row(0),
         row(1),
@@ -138,9 +142,9 @@ fn rows_of(peak: &dyn Fn(usize) -> Hash) -> [[Hash; ROW]; ROWS] {
 }
 
 #[inline(never)] // builds the row where the caller wants it
-fn row_of(peak: &dyn Fn(usize) -> Hash, row: usize) -> [Hash; ROW] {
+fn row_of(hash: &dyn Fn(usize) -> Hash, row: usize) -> [Hash; ROW] {
     let at = row.saturating_mul(ROW);
-    [peak(at), peak(at | 1), peak(at | 2), peak(at | 3)]
+    [hash(at), hash(at | 1), hash(at | 2), hash(at | 3)]
 }
 
 impl<const N: usize> PartialEq for Peaks<N> {

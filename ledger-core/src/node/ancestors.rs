@@ -154,6 +154,7 @@ impl<'a> TreeRef<'a> {
     }
 
     /// Returns the end of the branch that ends in a block.
+    #[inline(never)] // builds the branch where the caller wants it
     pub(super) fn end_of_branch<E>(&self, root: &Branch<E>, end: usize) -> Branch<()> {
         Branch {
             genesis: root.genesis,

@@ -2,7 +2,7 @@
 
 use super::inner::InnerMut;
 use super::tree::TreeRef;
-use crate::branch::{Branch, copy};
+use crate::branch::copy;
 use crate::engine::Engine;
 
 impl<E: Engine> InnerMut<'_, E> {
@@ -17,14 +17,9 @@ impl<E: Engine> InnerMut<'_, E> {
         inner.tip_at = Some(end);
     }
 
-    /// Returns the end of the branch that ends in a block, and the engine there, which is remembered.
-    pub(super) fn recent_branch(&mut self, end: usize) -> (Branch<()>, &E) {
-        self.update_recent(end);
-        (self.tree().end_of_branch(&self.inner.root, end), &self.inner.recent.engine)
-    }
-
     /// Moves the engine that was needed last on to a block, or another one if that is not on the way.
-    fn update_recent(&mut self, end: usize) {
+    #[inline(never)] // what it needs does not stand on the stack beside the branch
+    pub(super) fn move_recent(&mut self, end: usize) {
         let inner = &mut *self.inner;
         let tree = TreeRef::new(&inner.tree, self.parts.headers);
         let tip_at = inner.tip_at.filter(|tip| tree.is_ancestor(*tip, end));

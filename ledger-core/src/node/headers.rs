@@ -23,13 +23,32 @@ impl<E: Engine> InnerMut<'_, E> {
         sealed: &SealedHeader<'_>,
     ) -> Result<Accepted, Refused<BlockError<E::Error>>> {
         let id = sealed.header.id(&self.inner.root.genesis);
-        let Err(refused) = self.add_header(now, &id, sealed) else {
-            return Ok(Accepted::Header { id });
-        };
-        let hold = self.hold_of(now, id, &sealed.header, &refused).ok_or(refused)?;
+        match self.add_header(now, &id, sealed) {
+            Ok(()) => Ok(Accepted::Header { id }),
+            Err(refused) => self.keep_orphan(now, conn, id, sealed, refused),
+        }
+    }
+
+    /// Keeps a header that was refused, if it can be checked later, or returns the refusal.
+    #[inline(never)] // what it needs does not stand on the stack while the header is checked
+    fn keep_orphan(
+        &mut self,
+        now: Duration,
+        conn: ConnId,
+        id: BlockId,
+        sealed: &SealedHeader<'_>,
+        refused: Refused<BlockError<E::Error>>,
+    ) -> Result<Accepted, Refused<BlockError<E::Error>>> {
+        let hold = self.hold_of(now, &sealed.header, &refused);
+        let Some(Hold { wait, expires }) = hold else { return Err(refused) };
         let mut orphans = Orphans::new(self.parts.orphans);
-        let is_kept = orphans.insert(conn, id, sealed, hold.wait, hold.expires);
-        if is_kept { Ok(hold.accepted) } else { Err(refused) }
+        if !orphans.insert(conn, id, sealed, wait, expires) {
+            return Err(refused);
+        }
+        Ok(match wait {
+            Wait::Parent(parent) => Accepted::Orphan { id, parent },
+            Wait::Until(at) => Accepted::Early { id, at },
+        })
     }
 
     /// Adds a header to the tree, unless it is there.
@@ -87,7 +106,7 @@ impl<E: Engine> InnerMut<'_, E> {
             let weight = switch.trial.check(header, proof, now.as_secs(), || history)?;
             return Ok((Some(parent), switch.trial.tip.weight.saturating_add(weight)));
         }
-        let weight = self.check_beside(parent, header, proof, now, history)?;
+        let weight = self.check_beside(parent, header, proof, now, &history)?;
         Ok((Some(parent), weight))
     }
 
@@ -99,10 +118,12 @@ impl<E: Engine> InnerMut<'_, E> {
         header: &Header,
         proof: &[u8],
         now: Duration,
-        history: Hash,
+        history: &Hash,
     ) -> Result<Weight, Refused<BlockError<E::Error>>> {
-        let (branch, engine) = self.recent_branch(parent);
-        let weight = branch.check_by(engine, header, proof, now.as_secs(), || history)?;
+        self.move_recent(parent);
+        let branch = self.tree().end_of_branch(&self.inner.root, parent);
+        let engine = &self.inner.recent.engine;
+        let weight = branch.check_by(engine, header, proof, now.as_secs(), || *history)?;
         Ok(branch.tip.weight.saturating_add(weight))
     }
 
@@ -133,25 +154,21 @@ impl<E: Engine> InnerMut<'_, E> {
     fn hold_of(
         &self,
         now: Duration,
-        id: BlockId,
         header: &Header,
         refused: &Refused<BlockError<E::Error>>,
     ) -> Option<Hold> {
         let timeout = self.inner.config.orphan_timeout;
         let hold = match *refused {
             // Below the root there is no parent to come.
-            Refused::Orphan { parent } if header.height > self.inner.root.tip.height => Hold {
-                wait: Wait::Parent(parent),
-                expires: now.saturating_add(timeout),
-                accepted: Accepted::Orphan { id, parent },
-            },
+            Refused::Orphan { parent } if header.height > self.inner.root.tip.height => {
+                Hold { wait: Wait::Parent(parent), expires: now.saturating_add(timeout) }
+            }
             Refused::NotYet { at } if at > now.as_secs() => {
                 let time = Duration::from_secs(at);
                 if time > now.saturating_add(timeout) {
                     return None;
                 }
-                let expires = time.saturating_add(timeout);
-                Hold { wait: Wait::Until(at), expires, accepted: Accepted::Early { id, at } }
+                Hold { wait: Wait::Until(at), expires: time.saturating_add(timeout) }
             }
             _ => return None,
         };
@@ -187,11 +204,23 @@ impl<E: Engine> InnerMut<'_, E> {
         let (sealed, _) = decoded.as_ref().ok()?;
         let now = self.inner.now;
         let id = sealed.header.id(&self.inner.root.genesis);
-        let refused = self.add_header(now, &id, sealed).err()?;
-        if let Refused::Invalid(why) = refused {
+        let added = self.add_header(now, &id, sealed);
+        self.refused_orphan(conn, id, &sealed.header, added.as_ref().err()?)
+    }
+
+    /// Reports an invalid header, or returns what it waits for.
+    #[inline(never)] // what it needs does not stand on the stack while the header is checked
+    fn refused_orphan(
+        &mut self,
+        conn: ConnId,
+        id: BlockId,
+        header: &Header,
+        refused: &Refused<BlockError<E::Error>>,
+    ) -> Option<Hold> {
+        if let Refused::Invalid(why) = *refused {
             self.inner.report = Some(Event::Invalid { id, conn, why });
         }
-        self.hold_of(now, id, &sealed.header, &refused)
+        self.hold_of(self.inner.now, header, refused)
     }
 }
 
@@ -199,5 +228,4 @@ impl<E: Engine> InnerMut<'_, E> {
 struct Hold {
     wait: Wait,
     expires: Duration,
-    accepted: Accepted,
 }

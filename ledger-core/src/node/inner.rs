@@ -137,17 +137,17 @@ pub(super) struct InnerMut<'a, E: Engine> {
 
 impl<E: Engine> Inner<E> {
     /// Returns a node whose chain ends in its root. `engine` is as it was there.
-    pub(super) fn new(rules: Rules, config: NodeConfig, engine: E, start: &Start<'_>) -> Self {
+    #[inline(never)] // builds the node where the caller wants it
+    pub(super) fn new(rules: &Rules, config: &NodeConfig, engine: &E, start: &Start<'_>) -> Self {
+        // In the order of the fields: only then the compiler builds each of them in its place.
         Self {
-            rules,
-            config,
+            rules: *rules,
+            config: *config,
             now: Duration::ZERO,
-            confirmed: start.tip.height.0,
-            tip: start.branch(engine.clone()),
-            recent: RecentEngine::unknown(engine.clone()),
             root: start.branch(engine),
+            root_header: start.header(),
             history: History::new(start),
-            root_header: start.header,
+            tip: start.branch(engine),
             tip_at: None,
             best: None,
             tree: start.tree,
@@ -161,6 +161,8 @@ impl<E: Engine> Inner<E> {
             asked: None,
             rest: None,
             reported: None,
+            confirmed: start.tip.height.0,
+            recent: RecentEngine::unknown(engine),
         }
     }
 

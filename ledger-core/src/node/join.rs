@@ -184,8 +184,8 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Join<E, L, S> {
         TrieMut { root: &mut trie, slots: parts.entries, hasher }.root(); // as it is after each chunk
         let Branch { genesis, tip, engine, times } = base.branch;
         let peaks = Peaks::Hashes(base.history.peaks());
-        let start = Start { genesis, tip, times, header: Some(base.header), peaks, tree, trie };
-        let inner = Inner::new(inner.rules, inner.config, engine, &start);
+        let start = Start { genesis, tip, times, header: Some(&base.header), peaks, tree, trie };
+        let inner = Inner::new(&inner.rules, &inner.config, &engine, &start);
         Self { inner, ledger, storage, last: None, is_complete: false }
     }
 

@@ -5,12 +5,13 @@ use core::time::Duration;
 use super::config::NodeConfig;
 use super::event::{Accepted, Event, Progress};
 use super::inner::{Inner, InnerMut};
-use super::snapshot::{ResumeError, SnapshotError, resume};
-use super::start::Start;
+use super::snapshot::{Front, ResumeError, SnapshotError, check_front, fill_snapshot};
+use super::start::{Filled, Start, fill_block_0};
 use super::storage::NodeStorage;
 use super::tree::TreeRef;
 use crate::block::{Body, SealedHeader};
 use crate::branch::{BlockError, Branch, HeaderBranch};
+use crate::codec::Reader;
 use crate::conn::ConnId;
 use crate::engine::{Ancestry, Engine, Refused, Tip};
 use crate::error::ConfigError;
@@ -20,7 +21,7 @@ use crate::ledger::Ledger;
 use crate::policy::Account;
 use crate::propose::Proposal;
 use crate::queries::State;
-use crate::spec::ChainSpec;
+use crate::spec::{ChainSpec, Rules};
 use crate::state::TrieRef;
 
 /// A chain that chooses between branches. `E` decides which headers count, `L` what transactions do, `S` is the storage.
@@ -39,6 +40,7 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Node<E, L, S> {
     ///
     /// [`ConfigError`] if the allocation does not fit into 64 bits or the rules, the storage does not hold what the
     /// rules and the depth ask for, or the configuration cannot work.
+    #[expect(clippy::needless_pass_by_value, reason = "the node owns its engine")]
     pub fn new(
         spec: &ChainSpec<'_>,
         config: NodeConfig,
@@ -48,9 +50,22 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Node<E, L, S> {
     ) -> Result<Self, ConfigError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
         let (mut parts, hasher) = storage.parts_and_hasher();
-        let start = Start::block_0(spec, &config, genesis, &mut parts, hasher)?;
-        let inner = Inner::new(spec.rules, config, engine, &start);
-        Ok(Self { inner, ledger, storage })
+        let block_0 = fill_block_0(spec, &config, genesis, &mut parts, hasher);
+        let block_0 = block_0.as_ref().map_err(|error| *error)?;
+        Ok(Self::at_block_0(spec, &config, &engine, ledger, block_0, storage))
+    }
+
+    #[inline(never)] // the start does not stand on the stack while the state is hashed
+    fn at_block_0(
+        spec: &ChainSpec<'_>,
+        config: &NodeConfig,
+        engine: &E,
+        ledger: L,
+        filled: &Filled,
+        storage: S,
+    ) -> Self {
+        let start = Start::at_block_0(filled, spec.time);
+        Self { inner: Inner::new(&spec.rules, config, engine, &start), ledger, storage }
     }
 
     /// Creates a node from a [snapshot](Self::snapshot), without the blocks before it, and clears the storage. `engine` is
@@ -63,6 +78,7 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Node<E, L, S> {
     /// # Errors
     ///
     /// [`ResumeError`] if the snapshot is not that of the trusted block, or as for [`new`](Self::new).
+    #[expect(clippy::needless_pass_by_value, reason = "the node owns its engine")]
     pub fn resume(
         spec: &ChainSpec<'_>,
         config: NodeConfig,
@@ -74,10 +90,28 @@ impl<E: Engine, L: Ledger, S: NodeStorage> Node<E, L, S> {
     ) -> Result<Self, ResumeError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
         let (mut parts, mut hasher) = storage.parts_and_hasher();
-        let block_0 = Start::block_0(spec, &config, genesis, &mut parts, hasher.reborrow())?;
-        let start = resume(&block_0, &spec.rules, trusted, snapshot, &mut parts, hasher)?;
-        let inner = Inner::new(spec.rules, config, engine, &start);
-        Ok(Self { inner, ledger, storage })
+        let block_0 = fill_block_0(spec, &config, genesis, &mut parts, hasher.reborrow());
+        let block_0 = block_0.as_ref().map_err(|error| *error)?;
+        let rules = &spec.rules;
+        let (expected, entries) = check_front(&genesis, trusted, snapshot)?;
+        let filled = fill_snapshot(block_0, rules, expected, entries, &mut parts, hasher);
+        let filled = filled.as_ref().map_err(|error| *error)?;
+        Self::at_snapshot(rules, &config, &engine, ledger, (filled, snapshot), storage)
+    }
+
+    #[inline(never)] // the start does not stand on the stack while the state is hashed
+    fn at_snapshot(
+        rules: &Rules,
+        config: &NodeConfig,
+        engine: &E,
+        ledger: L,
+        (filled, snapshot): (&Filled, &[u8]),
+        storage: S,
+    ) -> Result<Self, ResumeError> {
+        let read = Front::read(&mut Reader(snapshot));
+        let front = read.as_ref().map_err(|error| *error)?;
+        let start = Start::at_snapshot(filled, front);
+        Ok(Self { inner: Inner::new(rules, config, engine, &start), ledger, storage })
     }
 
     /// Returns the storage.
@@ -105,9 +139,11 @@ impl<E: Engine, L: Ledger, S: NodeStorage + ?Sized> Node<E, L, S> {
         let decoded = SealedHeader::decode(bytes);
         let (sealed, _) = decoded.as_ref().map_err(|error| *error)?;
         let mut inner = self.inner_mut();
-        let accepted = inner.accept_header(inner.inner.now.max(now), conn, sealed)?;
-        inner.advance_clock(now);
-        Ok(accepted)
+        let accepted = inner.accept_header(inner.inner.now.max(now), conn, sealed);
+        if accepted.is_ok() {
+            inner.advance_clock(now);
+        }
+        accepted
     }
 
     /// Handles a whole block: its header as [`handle_header`](Self::handle_header) does, and its body if that is the one
@@ -123,9 +159,11 @@ impl<E: Engine, L: Ledger, S: NodeStorage + ?Sized> Node<E, L, S> {
         bytes: &[u8],
     ) -> Result<Accepted, Refused<BlockError<E::Error>>> {
         let mut inner = self.inner_mut();
-        let accepted = inner.accept_block(inner.inner.now.max(now), conn, bytes)?;
-        inner.advance_clock(now);
-        Ok(accepted)
+        let accepted = inner.accept_block(inner.inner.now.max(now), conn, bytes);
+        if accepted.is_ok() {
+            inner.advance_clock(now);
+        }
+        accepted
     }
 
     /// Reports that a block is stored durably, as [`Event::Keep`] asked. Only then is it connected. A block that was
@@ -196,7 +234,7 @@ impl<E: Engine, L: Ledger, S: NodeStorage + ?Sized> Node<E, L, S> {
         if self.is_busy() {
             return Err(Refused::NotYet { at: now.saturating_add(1) });
         }
-        self.inner_mut().propose(&Proposal { now, author, body, claim })
+        self.inner_mut().propose(&Proposal { now, author: &author, body, claim: &claim })
     }
 
     /// Returns the branch that ends in a block of the tree, or in the newest final block, and the tree of the ids up to
@@ -208,10 +246,14 @@ impl<E: Engine, L: Ledger, S: NodeStorage + ?Sized> Node<E, L, S> {
         let mut inner = self.inner_mut();
         let at = inner.tree().find(id)?;
         let history = inner.tree().history(&inner.inner.history, at);
-        let (Branch { genesis, tip, times, .. }, engine) = inner.recent_branch(at);
-        Some(HeaderBranch { end: Branch { genesis, tip, engine: engine.clone(), times }, history })
+        inner.move_recent(at);
+        let branch = inner.tree().end_of_branch(&inner.inner.root, at);
+        let Branch { genesis, tip, times, .. } = branch;
+        let engine = inner.inner.recent.engine.clone();
+        Some(HeaderBranch { end: Branch { genesis, tip, engine, times }, history })
     }
 
+    #[inline(never)] // the parts stand once on the stack of the caller
     fn inner_mut(&mut self) -> InnerMut<'_, E> {
         let (parts, hasher) = self.storage.parts_and_hasher();
         InnerMut { inner: &mut self.inner, parts, hasher, ledger: &self.ledger }

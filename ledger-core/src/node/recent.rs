@@ -11,10 +11,11 @@ pub(super) struct RecentEngine<E> {
     pub(super) engine: E,
 }
 
-impl<E> RecentEngine<E> {
+impl<E: Clone> RecentEngine<E> {
     /// Returns one that is not known. It holds any engine.
-    pub(super) const fn unknown(engine: E) -> Self {
-        Self { at: None, arrival: 0, engine }
+    #[inline(never)] // builds the engine where the caller wants it
+    pub(super) fn unknown(engine: &E) -> Self {
+        Self { at: None, arrival: 0, engine: engine.clone() }
     }
 }
 

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::inner::InnerMut;
-use super::start::{Peaks, Start};
+use super::start::{Filled, Peaks, Start};
 use super::storage::NodeParts;
 use crate::branch::Branch;
 use crate::codec::Reader;
@@ -11,7 +11,7 @@ use crate::domain;
 use crate::engine::{Engine, Tip, Weight};
 use crate::error::{ConfigError, DecodeError};
 use crate::groups::GroupHasher;
-use crate::hash::{BlockId, Hash};
+use crate::hash::{BlockId, GenesisId, Hash};
 use crate::header::Header;
 use crate::merkle::MerkleTree;
 use crate::spec::Rules;
@@ -139,35 +139,65 @@ fn write_all<E: Engine, W>(
     Ok(())
 }
 
-/// Reads a snapshot into cleared storage.
+/// Reads the entries of a snapshot into cleared storage, in the place of block 0. `expected` is their root.
 #[inline(never)] // what it needs does not stand on the stack beside the new node
-pub(super) fn resume<'s>(
-    block_0: &Start<'_>,
+pub(super) fn fill_snapshot(
+    block_0: &Filled,
     rules: &Rules,
-    trusted: &BlockId,
-    snapshot: &'s [u8],
+    expected: Hash,
+    entries: Reader<'_>,
     parts: &mut NodeParts<'_>,
     mut hasher: GroupHasher<'_>,
-) -> Result<Start<'s>, ResumeError> {
-    let genesis = block_0.genesis;
-    let mut reader = Reader(snapshot);
-    let front = Front::read(&mut reader)?;
-    let id = front.header.id(&genesis);
-    if id != *trusted {
-        return Err(ResumeError::WrongBlock { found: id });
-    }
-    front.check()?;
+) -> Result<Filled, ResumeError> {
     let mut trie = TrieRoot::clear(parts.entries);
     let hasher = hasher.reborrow();
-    let mut entries = TrieMut { root: &mut trie, slots: parts.entries, hasher };
-    let state = fill_entries(reader, rules, &mut entries)?;
-    let Front { header, weight, times, peaks } = front;
-    let expected = header.state;
-    if state != expected {
-        return Err(ResumeError::WrongState { expected, found: state });
+    let mut state = TrieMut { root: &mut trie, slots: parts.entries, hasher };
+    let found = fill_entries(entries, rules, &mut state)?;
+    if found != expected {
+        return Err(ResumeError::WrongState { expected, found });
     }
-    let tip = Tip { height: header.height, id, time: header.time, state, weight };
-    Ok(Start { genesis, tip, times, header: Some(header), peaks, tree: block_0.tree, trie })
+    Ok(Filled { genesis: block_0.genesis, tree: block_0.tree, trie, state: found })
+}
+
+/// Checks what a snapshot says besides the entries. Returns the root of the state and the entries.
+#[inline(never)] // the header does not stand on the stack while the entries are hashed
+pub(super) fn check_front<'s>(
+    genesis: &GenesisId,
+    trusted: &BlockId,
+    snapshot: &'s [u8],
+) -> Result<(Hash, Reader<'s>), ResumeError> {
+    let mut reader = Reader(snapshot);
+    let read = Front::read(&mut reader);
+    let front = read.as_ref().map_err(|error| *error)?;
+    let found = front.header.id(genesis);
+    if found != *trusted {
+        return Err(ResumeError::WrongBlock { found });
+    }
+    front.check()?;
+    Ok((front.header.state, reader))
+}
+
+impl<'s> Start<'s> {
+    /// Returns the start at the block of a snapshot whose state was filled.
+    #[inline(never)] // builds the start where the caller wants it
+    pub(super) fn at_snapshot(filled: &Filled, front: &'s Front<'_>) -> Self {
+        let header = &front.header;
+        Self {
+            genesis: filled.genesis,
+            tip: Tip {
+                height: header.height,
+                id: header.id(&filled.genesis),
+                time: header.time,
+                state: header.state,
+                weight: front.weight,
+            },
+            times: front.times,
+            header: Some(header),
+            peaks: front.peaks,
+            tree: filled.tree,
+            trie: filled.trie,
+        }
+    }
 }
 
 /// Reads all entries, and returns their root.
@@ -200,7 +230,8 @@ impl<'s> Front<'s> {
         if domain != domain::SNAPSHOT {
             return Err(DecodeError::UnknownVersion(0).into());
         }
-        let (header, rest) = Header::decode(reader.0)?;
+        let decoded = Header::decode(reader.0);
+        let (header, rest) = decoded.as_ref().map_err(|error| *error)?;
         reader.0 = rest;
         let weight = Weight(u128::from_be_bytes(reader.array()?));
         let count = reader.u8()?;
@@ -209,13 +240,11 @@ impl<'s> Front<'s> {
         for time in times.iter_mut() {
             *time = reader.u64()?;
         }
-        let times = Times::of(times);
         let size = header.height.0;
         let peaks = usize::try_from(size.count_ones()).unwrap_or(usize::MAX);
         let bytes = reader.slice(peaks.saturating_mul(32))?;
         let (peaks, _) = bytes.as_chunks();
-        let peaks = Peaks::Bytes(peaks);
-        Ok(Self { header, weight, times, peaks })
+        Ok(Self { header: *header, weight, times: Times::of(times), peaks: Peaks::Bytes(peaks) })
     }
 
     /// Checks what the header commits to, and that the rest can be.

@@ -5,7 +5,7 @@ use crate::codec::Reader;
 use crate::engine::Weight;
 use crate::error::{BufferTooSmall, ConfigError};
 use crate::groups::GroupHasher;
-use crate::hash::{BlockId, GenesisId, Hash};
+use crate::hash::{BlockId, GenesisId};
 use crate::header::Header;
 use crate::spec::Rules;
 use crate::state::{Key, Slot, TrieMut, TrieRef, TrieRoot};
@@ -44,17 +44,25 @@ impl<S: AsRef<[Slot]> + AsMut<[Slot]>> SnapshotSource<S> {
         if capacity < needed {
             return Err(ConfigError::TooFewSlots { needed, capacity }.into());
         }
-        let (expected, entries) = check_front(snapshot)?;
+        let mut reader = Reader(snapshot);
+        let read = Front::read(&mut reader);
+        let front = read.as_ref().map_err(|error| *error)?;
+        front.check()?;
         let mut trie = TrieRoot::clear(slots.as_mut());
         let mut state =
             TrieMut { root: &mut trie, slots: slots.as_mut(), hasher: GroupHasher::NONE };
-        let found = fill_entries(entries, rules, &mut state)?;
+        let found = fill_entries(reader, rules, &mut state)?;
+        let expected = front.header.state;
         if found != expected {
             return Err(ResumeError::WrongState { expected, found });
         }
-        let front = Front::read(&mut Reader(snapshot))?;
-        let header = front.header;
-        Ok(Self { header, id: header.id(genesis), weight: front.weight, trie, slots })
+        Ok(Self::of_front(genesis, front, trie, slots))
+    }
+
+    #[inline(never)] // builds the source where the caller wants it
+    fn of_front(genesis: &GenesisId, front: &Front<'_>, trie: TrieRoot, slots: S) -> Self {
+        let id = front.header.id(genesis);
+        Self { header: front.header, id, weight: front.weight, trie, slots }
     }
 
     /// Returns the block whose state it is.
@@ -94,16 +102,6 @@ impl<S: AsRef<[Slot]> + AsMut<[Slot]>> SnapshotSource<S> {
         let proof = state.prove(&last, out.get_mut(len..).unwrap_or_default())?;
         Ok(Some(len.saturating_add(proof.as_bytes().len())))
     }
-}
-
-/// Checks what a snapshot says besides the entries. Returns the root of the state and the entries.
-#[inline(never)] // the header does not stand on the stack while the entries are hashed
-fn check_front(snapshot: &[u8]) -> Result<(Hash, Reader<'_>), ResumeError> {
-    let mut reader = Reader(snapshot);
-    let read = Front::read(&mut reader);
-    let front = read.as_ref().map_err(|error| *error)?;
-    front.check()?;
-    Ok((front.header.state, reader))
 }
 
 /// Writes the entries of a chunk to `out`. Returns the last key and the length in bytes, or `None` if there is no entry.

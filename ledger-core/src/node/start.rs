@@ -23,10 +23,19 @@ pub(super) struct Start<'s> {
     pub(super) genesis: GenesisId,
     pub(super) tip: Tip,
     pub(super) times: Times,
-    pub(super) header: Option<Header>, // unless the root is block 0
-    pub(super) peaks: Peaks<'s>,       // of the history before the root
+    pub(super) header: Option<&'s Header>, // unless the root is block 0
+    pub(super) peaks: Peaks<'s>,           // of the history before the root
     pub(super) tree: TreeRoot,
     pub(super) trie: TrieRoot,
+}
+
+/// The state of the first root of a node, in the storage.
+#[derive(Debug)]
+pub(super) struct Filled {
+    pub(super) genesis: GenesisId,
+    pub(super) tree: TreeRoot,
+    pub(super) trie: TrieRoot,
+    pub(super) state: Hash, // its root
 }
 
 /// The roots of the complete subtrees of a history, the largest one first.
@@ -39,35 +48,36 @@ pub(super) enum Peaks<'s> {
 }
 
 impl Start<'_> {
-    /// Clears the storage and fills the state of block 0.
-    #[inline(never)]
-    pub(super) fn block_0(
-        spec: &ChainSpec<'_>,
-        config: &NodeConfig,
-        genesis: GenesisId,
-        parts: &mut NodeParts<'_>,
-        mut hasher: GroupHasher<'_>,
-    ) -> Result<Self, ConfigError> {
-        check_parts(spec, config, parts)?;
-        let (tree, mut trie) = clear(config.seed, parts);
-        let hasher = hasher.reborrow();
-        let mut state = TrieMut { root: &mut trie, slots: parts.entries, hasher };
-        allocate(spec, &mut state)?;
-        let tip = Tip {
-            height: Height(0),
-            id: genesis.block_id(),
-            time: spec.time,
-            state: state.root(),
-            weight: Weight(0),
-        };
-        let times = Times::starting_at(spec.time);
-        Ok(Self { genesis, tip, times, header: None, peaks: Peaks::Bytes(&[]), tree, trie })
+    /// Returns the start at block 0, whose state was filled.
+    #[inline(never)] // builds the start where the caller wants it
+    pub(super) fn at_block_0(filled: &Filled, time: u64) -> Self {
+        Self {
+            genesis: filled.genesis,
+            tip: Tip {
+                height: Height(0),
+                id: filled.genesis.block_id(),
+                time,
+                state: filled.state,
+                weight: Weight(0),
+            },
+            times: Times::starting_at(time),
+            header: None,
+            peaks: Peaks::Bytes(&[]),
+            tree: filled.tree,
+            trie: filled.trie,
+        }
+    }
+
+    /// Returns the header of the root, unless that is block 0.
+    #[inline(never)] // builds the header where the caller wants it
+    pub(super) fn header(&self) -> Option<Header> {
+        self.header.copied()
     }
 
     /// Returns the branch that ends in the root. `engine` is as it was there.
     #[inline(never)] // builds the branch where the caller wants it
-    pub(super) fn branch<E>(&self, engine: E) -> Branch<E> {
-        Branch { genesis: self.genesis, tip: self.tip, engine, times: self.times }
+    pub(super) fn branch<E: Clone>(&self, engine: &E) -> Branch<E> {
+        Branch { genesis: self.genesis, tip: self.tip, engine: engine.clone(), times: self.times }
     }
 }
 
@@ -90,6 +100,24 @@ impl<'s> Peaks<'s> {
         let bytes = bytes.iter().rev().map(|bytes| Hash::from_bytes(*bytes));
         bytes.chain(hashes.iter().rev().copied())
     }
+}
+
+/// Clears the storage and fills the state of block 0.
+#[inline(never)] // what it needs does not stand on the stack beside the new node
+pub(super) fn fill_block_0(
+    spec: &ChainSpec<'_>,
+    config: &NodeConfig,
+    genesis: GenesisId,
+    parts: &mut NodeParts<'_>,
+    mut hasher: GroupHasher<'_>,
+) -> Result<Filled, ConfigError> {
+    check_parts(spec, config, parts)?;
+    let (tree, mut trie) = clear(config.seed, parts);
+    let hasher = hasher.reborrow();
+    let mut entries = TrieMut { root: &mut trie, slots: parts.entries, hasher };
+    allocate(spec, &mut entries)?;
+    let state = entries.root();
+    Ok(Filled { genesis, tree, trie, state })
 }
 
 /// Clears all regions.

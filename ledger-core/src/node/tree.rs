@@ -206,7 +206,10 @@ impl<'a> Tree<'a> {
         self.unlink(&id, next, at);
         let free = self.root.free;
         self.change(at, |place| {
-            *place = HeaderSlot { bucket: place.bucket, next: free, ..HeaderSlot::EMPTY };
+            let bucket = place.bucket;
+            *place = HeaderSlot::EMPTY;
+            place.bucket = bucket;
+            place.next = free;
         });
         self.root.free = Link::to(at);
     }

@@ -12,7 +12,8 @@ use crate::conn::ConnId;
 use crate::engine::{Engine, Refused, Weight};
 use crate::error::DecodeError;
 use crate::execute::{ExecuteError, Execution, Target, check_state};
-use crate::state::{Journal, Store as _, TrieMut};
+use crate::hash::BlockId;
+use crate::state::{Books, Journal, Store as _, TrieMut};
 
 /// Transactions that are hashed for one unit of work. Checking a signature takes about as long.
 const HASHED_PER_UNIT: u32 = 16;
@@ -47,24 +48,36 @@ impl<E: Engine> InnerMut<'_, E> {
         }
         let decoded = SealedHeader::decode(bytes);
         let (sealed, body) = decoded.as_ref().map_err(|error| *error)?;
-        let accepted = self.accept_header(now, conn, sealed)?;
-        let Accepted::Header { id } = accepted else { return Ok(accepted) };
-        let Some(at) = self.tree().find(&id) else { return Ok(accepted) };
+        let body = len.saturating_sub(body.len());
+        let mut accepted = self.accept_header(now, conn, sealed);
+        if let Ok(accepted) = &mut accepted
+            && let Accepted::Header { id } = *accepted
+            && self.accept_body(conn, &id, bytes, body)
+        {
+            *accepted = Accepted::Body { id };
+        }
+        accepted
+    }
+
+    /// Copies a block whose header is in the tree, if its body, which begins at `body`, is the one needed next.
+    #[inline(never)] // what it needs does not stand on the stack while the header is checked
+    fn accept_body(&mut self, conn: ConnId, id: &BlockId, bytes: &[u8], body: usize) -> bool {
+        let len = bytes.len();
+        let Some(at) = self.tree().find(id) else { return false };
         self.unpark(at);
         let place = self.parts.block.get_mut(..len);
         let needed = self.inner.next_body(
             TreeRef::new(&self.inner.tree, self.parts.headers),
             self.parts.journal.len(),
         );
-        let Some(place) = place.filter(|_| needed == Some(at)) else { return Ok(accepted) };
+        let Some(place) = place.filter(|_| needed == Some(at)) else { return false };
         place.copy_from_slice(bytes);
-        let body = len.saturating_sub(body.len());
         let block = Delivered { at, conn, len, body };
         let stage = Stage::Hash(Hashing { count: 0, offset: body });
         self.inner.hashed.clear();
         self.inner.check = Some(Check { block, stage });
         self.inner.asked = None;
-        Ok(Accepted::Body { id })
+        true
     }
 
     /// Tries a branch again that was given up because of this block.
@@ -121,6 +134,7 @@ impl<E: Engine> InnerMut<'_, E> {
     }
 
     /// Validates one slice, and returns what it cost.
+    #[inline(never)] // what it needs does not stand on the stack while a header is checked
     fn validate(&mut self, block: Delivered, budget: u32) -> u32 {
         let Delivered { at, conn, .. } = block;
         let slice = self.slice(block, budget);
@@ -219,20 +233,23 @@ impl<E: Engine> InnerMut<'_, E> {
 
     #[inline(never)] // what it needs does not stand on the stack while the header is checked
     fn begin_execution(&mut self, block: Delivered, weight: Weight) -> Slice<E::Error> {
-        let header = self.tree().slot(block.at).header;
-        let genesis = self.inner.root.genesis;
         let start = self.inner.journal_len;
-        let begun = self.with_state(|trie, _| {
-            Execution::new(genesis, header.height, header.author, header.body_size, trie)
-        });
-        match begun {
-            Ok(execution) => {
-                let stage = Stage::Execute(Executing { execution, start, weight });
-                self.inner.check = Some(Check { block, stage });
+        let books = self.with_state(|trie, _| Target { store: trie, journal: None }.books());
+        match books {
+            Ok(books) => {
+                self.start_executing(block, start, weight, books);
                 Slice::More(1)
             }
             Err(error) => Self::failed(error.into()),
         }
+    }
+
+    #[inline(never)] // the execution does not stand on the stack while the books are read
+    fn start_executing(&mut self, block: Delivered, start: usize, weight: Weight, books: Books) {
+        let header = &TreeRef::new(&self.inner.tree, self.parts.headers).slot(block.at).header;
+        let execution = Execution::of_block(&self.inner.root.genesis, header, books);
+        let stage = Stage::Execute(Executing { execution, start, weight });
+        self.inner.check = Some(Check { block, stage });
     }
 
     /// Executes transactions; after the last one, compares the state with the header's.
@@ -268,16 +285,18 @@ impl<E: Engine> InnerMut<'_, E> {
         if let Err(refused) = self.close_body(block) {
             return self.undo(refused);
         }
-        let check = self.inner.check.take();
-        let Some(Check { stage: Stage::Execute(executing), .. }) = check else {
+        let Some(Check { stage: Stage::Execute(executing), .. }) = &self.inner.check else {
             return Slice::Unable;
         };
+        let effects = *executing.execution.effects();
+        let weight = executing.weight;
         let writes = self.inner.journal_len.saturating_sub(executing.start);
+        self.inner.check = None;
         let Some(switch) = &mut self.inner.switch else { return Slice::Unable };
         let slot = TreeRef::new(&self.inner.tree, self.parts.headers).slot(block.at);
-        switch.trial.apply(&slot.header, slot.id, executing.weight, executing.execution.effects());
+        switch.trial.apply(&slot.header, slot.id, weight, &effects);
         let tip = switch.trial.tip;
-        self.complete(block.at, &tip, writes, executing.execution.effects());
+        self.complete(block.at, &tip, writes, &effects);
         Slice::Done
     }
 

@@ -22,7 +22,7 @@ pub(crate) trait WriteLog {
     fn reserve(&self) -> Result<(), Full>;
 
     /// Records that a key had this value.
-    fn push(&mut self, key: Key, old: Option<Value>);
+    fn push(&mut self, key: &Key, old: Option<&Value>);
 }
 
 /// Writes in order. A position in it is a state: everything before it is applied.
@@ -88,9 +88,9 @@ impl WriteLog for Journal<'_> {
         if self.len < capacity { Ok(()) } else { Err(Full { capacity }) }
     }
 
-    fn push(&mut self, key: Key, old: Option<Value>) {
+    fn push(&mut self, key: &Key, old: Option<&Value>) {
         if let Some(slot) = self.slots.get_mut(self.len) {
-            *slot = JournalSlot { key, value: old };
+            *slot = JournalSlot { key: *key, value: old.copied() };
             self.len = self.len.saturating_add(1);
         }
     }
@@ -121,7 +121,7 @@ mod tests {
         let mut journal = Journal::new(slots, 0);
         for n in 0..writes {
             assert_eq!(journal.reserve(), Ok(()));
-            journal.push(key(n), Some(Value::EMPTY));
+            journal.push(&key(n), Some(&Value::EMPTY));
         }
         journal
     }

@@ -29,7 +29,7 @@ pub(crate) use slot::{Entries, TrieRef, TrieRoot};
 pub use store::{Store, StoreError};
 pub use trie::Trie;
 pub(crate) use trie::TrieMut;
-pub(crate) use view::{Meta, lane_key, meta_key, parse_account, split_u64};
+pub(crate) use view::{Books, Meta, lane_key, meta_key, parse_account, split_u64};
 pub use view::{View, account_key};
 pub(crate) use witness::Recorder;
 pub use witness::Witness;

@@ -6,7 +6,7 @@ use super::entry::Key;
 use crate::codec::Reader;
 use crate::domain;
 use crate::error::{BufferTooSmall, DecodeError};
-use crate::hash::{Hash, TwoBlocks, two_blocks};
+use crate::hash::{Hash, TWO_ZERO_BLOCKS, TwoBlocks, put_two_blocks};
 
 const LEAF: u8 = 0;
 const INNER: u8 = 1;
@@ -75,23 +75,29 @@ pub(crate) fn empty_root() -> Hash {
     Hash::of_parts(&[domain::MAP, &[EMPTY]])
 }
 
+#[inline(never)] // the message stands on the stack of no other function
 pub(crate) fn leaf_hash(key: &Key, value: &Hash) -> Hash {
-    Hash::of_two_blocks(&leaf_message(key, value))
+    let mut message = TWO_ZERO_BLOCKS;
+    put_leaf_message(key, value, &mut message);
+    Hash::of_two_blocks(&message)
 }
 
+#[inline(never)] // the message stands on the stack of no other function
 pub(crate) fn inner_hash(depth: u8, left: &Hash, right: &Hash) -> Hash {
-    Hash::of_two_blocks(&inner_message(depth, left, right))
+    let mut message = TWO_ZERO_BLOCKS;
+    put_inner_message(depth, left, right, &mut message);
+    Hash::of_two_blocks(&message)
 }
 
-/// Returns the two blocks whose SHA-256 is the hash of a leaf.
-pub(super) fn leaf_message(key: &Key, value: &Hash) -> TwoBlocks {
-    two_blocks(&[domain::MAP, &[LEAF], key.as_bytes(), value.as_bytes()])
+/// Lays out the two blocks whose SHA-256 is the hash of a leaf.
+pub(super) fn put_leaf_message(key: &Key, value: &Hash, message: &mut TwoBlocks) {
+    put_two_blocks(&[domain::MAP, &[LEAF], key.as_bytes(), value.as_bytes()], message);
 }
 
-/// Returns the two blocks whose SHA-256 is the hash of an inner node.
+/// Lays out the two blocks whose SHA-256 is the hash of an inner node.
 #[inline]
-pub(super) fn inner_message(depth: u8, left: &Hash, right: &Hash) -> TwoBlocks {
-    two_blocks(&[domain::MAP, &[INNER, depth], left.as_bytes(), right.as_bytes()])
+pub(super) fn put_inner_message(depth: u8, left: &Hash, right: &Hash, message: &mut TwoBlocks) {
+    put_two_blocks(&[domain::MAP, &[INNER, depth], left.as_bytes(), right.as_bytes()], message);
 }
 
 impl<'a> MapProof<'a> {

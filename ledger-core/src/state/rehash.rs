@@ -4,7 +4,7 @@
 //! subtree is listed before any of its nodes is read, so that the memory can fetch many of them at once. The last node of a
 //! level leads to the first one of the level above, so that the levels take no memory of their own.
 
-use super::proof::{empty_root, inner_message};
+use super::proof::{empty_root, inner_hash, put_inner_message, put_leaf_message};
 use super::slot::{Inner, Link, Node, Slot, TrieRoot};
 use crate::hash::{Hash, TwoBlocks};
 use crate::merkle::{HashPairs, OneByOne};
@@ -55,7 +55,7 @@ fn rehash_by<const N: usize>(
     slots: &mut [Slot],
     hasher: &mut dyn HashPairs,
 ) -> Hash {
-    let mut messages = [[[0; 64]; 2]; N];
+    let mut messages = const { [[[0; 64]; 2]; N] };
     let mut hashes = [Hash::ZERO; N];
     let mut places = [Place::NONE; N];
     rehash(root, slots, |slots| Rehash {
@@ -76,9 +76,7 @@ fn rehash<'a>(
     if root.is_stale {
         root.hash = match root.top.node() {
             Node::None => empty_root(),
-            Node::Leaf(index) => slots
-                .get(index)
-                .map_or(Hash::ZERO, |slot| Hash::of_two_blocks(&slot.leaf.message())),
+            Node::Leaf(index) => slots.get(index).map_or(Hash::ZERO, |slot| slot.leaf.hash()),
             Node::Inner(_) => begin(slots).run(root.top, root.changes),
         };
         root.is_stale = false;
@@ -100,7 +98,7 @@ impl Rehash<'_> {
         }
         let Some(node) = inner(top, self.slots) else { return Hash::ZERO };
         let [left, right] = &node.hashes;
-        Hash::of_two_blocks(&inner_message(node.depth, left, right))
+        inner_hash(node.depth, left, right)
     }
 
     /// Hashes all that has changed: the subtrees under the upper levels, then these.
@@ -184,35 +182,41 @@ impl Rehash<'_> {
 
     /// Adds a node whose children are hashed to the group, and returns the next one of its level.
     fn push_node(&mut self, link: Link) -> Option<Link> {
+        let parent = inner(link, self.slots)?.parent;
+        let side = inner(parent, self.slots).map_or(0, |parent| parent.side_of(link));
+        let at = self.push(Place { parent, side });
         let node = inner_mut(link, self.slots)?;
         let [left, right] = &node.hashes;
-        let message = inner_message(node.depth, left, right);
-        let parent = node.parent;
+        if let Some(message) = self.messages.get_mut(at) {
+            put_inner_message(node.depth, left, right, message);
+        }
         let next = node.next;
         node.parent = Link::NONE;
         node.next = Link::NONE;
-        let side = inner(parent, self.slots).map_or(0, |parent| parent.side_of(link));
-        self.push(message, Place { parent, side });
         Some(next)
     }
 
     fn push_leaf(&mut self, index: usize, place: Place) {
-        if let Some(slot) = self.slots.get(index) {
-            let message = slot.leaf.message();
-            self.push(message, place);
+        let Some(slot) = self.slots.get(index) else { return };
+        let value = slot.leaf.value.hash();
+        let at = self.push(place);
+        let slot = self.slots.get(index);
+        if let Some((slot, message)) = slot.zip(self.messages.get_mut(at)) {
+            put_leaf_message(&slot.leaf.key, &value, message);
         }
     }
 
-    fn push(&mut self, message: TwoBlocks, place: Place) {
+    /// Makes room for a message in the group, and returns where it is to be laid out.
+    fn push(&mut self, place: Place) -> usize {
         if self.len == self.messages.len() {
             self.flush();
         }
-        let places = self.messages.get_mut(self.len).zip(self.places.get_mut(self.len));
-        if let Some((message_slot, place_slot)) = places {
-            *message_slot = message;
-            *place_slot = place;
-            self.len = self.len.saturating_add(1);
+        let at = self.len;
+        if let Some(slot) = self.places.get_mut(at) {
+            *slot = place;
         }
+        self.len = at.saturating_add(1);
+        at
     }
 
     /// Hashes the group and writes the hashes into the parents.

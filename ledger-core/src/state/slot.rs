@@ -1,8 +1,8 @@
 //! The nodes of the map in caller-provided slots, and the reading of them.
 
 use super::entry::{Key, Value};
-use super::proof::{HEAD_LEN, STEP_LEN, leaf_message};
-use crate::hash::{Hash, TwoBlocks};
+use super::proof::{HEAD_LEN, STEP_LEN, leaf_hash};
+use crate::hash::Hash;
 
 pub(super) const MAX_DEPTH: usize = 256; // bits of a key
 /// The number of keys that go down the trie together: as many reads as a processor waits for at once.
@@ -299,9 +299,9 @@ impl Inner {
 }
 
 impl Leaf {
-    /// Returns the two blocks whose SHA-256 is the hash of the leaf.
-    pub(super) fn message(&self) -> TwoBlocks {
-        leaf_message(&self.key, &self.value.hash())
+    /// Returns the hash of the leaf.
+    pub(super) fn hash(&self) -> Hash {
+        leaf_hash(&self.key, &self.value.hash())
     }
 }
 

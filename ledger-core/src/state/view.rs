@@ -52,6 +52,13 @@ pub struct View<'a> {
     meta: &'a mut Meta,
 }
 
+/// What is counted from block to block, in an entry of the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Books {
+    pub(crate) entries: u64,
+    pub(crate) coins: u64, // ever issued
+}
+
 /// What is counted while a block is executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Meta {
@@ -61,13 +68,21 @@ pub(crate) struct Meta {
     pub(crate) effects: Effects,
 }
 
-impl Meta {
+impl Books {
     /// Reads what the block before has left.
     pub(crate) fn load(store: &mut dyn Store) -> Result<Self, StoreError> {
         let value = store.get(&meta_key())?.unwrap_or(Value::EMPTY);
         let (entries, rest) = split_u64(value.as_bytes());
         let (coins, _) = split_u64(rest);
-        Ok(Self { entries, coins, writes: 0, effects: Effects::NONE })
+        Ok(Self { entries, coins })
+    }
+}
+
+impl Meta {
+    /// Begins a block.
+    pub(crate) const fn new(books: Books) -> Self {
+        let Books { entries, coins } = books;
+        Self { entries, coins, writes: 0, effects: Effects::NONE }
     }
 
     pub(crate) fn value(&self) -> Value {
@@ -104,10 +119,7 @@ impl<'a> View<'a> {
     ///
     /// [`TransactionError::Unknown`] if it does not exist, or the limits are reached.
     pub fn update(&mut self, key: &Key, value: &Value) -> Result<(), TransactionError> {
-        match self.write(key, Some(value))? {
-            Some(_) => Ok(()),
-            None => Err(TransactionError::Unknown),
-        }
+        if self.write(key, Some(value))? { Ok(()) } else { Err(TransactionError::Unknown) }
     }
 
     /// Creates an entry, for which `payer` locks the deposit.
@@ -132,7 +144,7 @@ impl<'a> View<'a> {
     ///
     /// [`TransactionError::Unknown`] if it does not exist, or the limits are reached.
     pub fn remove(&mut self, key: &Key, owner: &Account) -> Result<(), TransactionError> {
-        if self.write(key, None)?.is_none() {
+        if !self.write(key, None)? {
             return Err(TransactionError::Unknown);
         }
         self.meta.entries = self.meta.entries.saturating_sub(1);
@@ -246,20 +258,36 @@ impl<'a> View<'a> {
         next: u64,
     ) -> Result<(), TransactionError> {
         let key = lane_key(account, lane);
-        let known = self.get(&key)?;
-        check_sequence(known.map_or(0, |value| split_u64(value.as_bytes()).0), found)?;
-        let value = Value::of_parts(&[&next.to_be_bytes()]);
-        match known {
-            Some(_) => self.update(&key, &value),
-            None => self.insert(&key, &value, account),
+        let known = self.lane(&key)?;
+        check_sequence(known.unwrap_or(0), found)?;
+        if known.is_none() {
+            self.debit(account, self.rules.deposit)?;
         }
+        self.set_lane(&key, next, known.is_some())
     }
 
-    // Key and value of an account stand on the stack of these three only, not on that of what calls them in turn.
+    // Key and value of an account, and the value of a lane, stand on the stack of these functions only, not on that of what
+    // calls them in turn.
+
+    #[inline(never)]
+    fn lane(&mut self, key: &Key) -> Result<Option<u64>, TransactionError> {
+        let found = self.store.get(key);
+        let value = found.as_ref().map_err(|error| *error)?;
+        Ok(value.as_ref().map(|value| split_u64(value.as_bytes()).0))
+    }
+
+    /// Writes the sequence number of a lane, whose deposit is paid.
+    #[inline(never)]
+    fn set_lane(&mut self, key: &Key, next: u64, exists: bool) -> Result<(), TransactionError> {
+        let value = Value::of_parts(&[&next.to_be_bytes()]);
+        if exists { self.update(key, &value) } else { self.insert_paid(key, &value) }
+    }
 
     #[inline(never)]
     fn account(&mut self, account: &Account) -> Result<Option<(u64, u64)>, TransactionError> {
-        Ok(self.get(&account_key(account))?.map(|value| parse_account(&value)))
+        let found = self.store.get(&account_key(account));
+        let value = found.as_ref().map_err(|error| *error)?;
+        Ok(value.as_ref().map(parse_account))
     }
 
     #[inline(never)]
@@ -287,20 +315,20 @@ impl<'a> View<'a> {
         if self.meta.entries >= u64::from(max_entries) {
             return Err(TransactionError::TooManyEntries { max_entries });
         }
-        if self.write(key, Some(value))?.is_some() {
+        if self.write(key, Some(value))? {
             return Err(TransactionError::AlreadyExists);
         }
         self.meta.entries = self.meta.entries.saturating_add(1);
         Ok(())
     }
 
-    /// Every write goes through here.
+    /// Every write goes through here. Returns whether the entry existed.
     #[inline(never)] // what it needs does not stand on the stack while the key is hashed
     pub(crate) fn write(
         &mut self,
         key: &Key,
         value: Option<&Value>,
-    ) -> Result<Option<Value>, TransactionError> {
+    ) -> Result<bool, TransactionError> {
         let max_writes = self.rules.max_writes;
         if self.meta.writes >= max_writes {
             return Err(TransactionError::TooManyWrites { max_writes });
@@ -309,12 +337,13 @@ impl<'a> View<'a> {
             let full = |error: Full| TransactionError::JournalFull { capacity: error.capacity };
             journal.reserve().map_err(full)?;
         }
-        let old = self.store.replace(key, value)?;
+        let replaced = self.store.replace(key, value);
+        let old = replaced.as_ref().map_err(|error| *error)?;
         if let Some(journal) = &mut self.journal {
-            journal.push(*key, old);
+            journal.push(key, old.as_ref());
         }
         self.meta.writes = self.meta.writes.saturating_add(1);
-        Ok(old)
+        Ok(old.is_some())
     }
 }
 
@@ -339,6 +368,7 @@ pub fn account_key(account: &Account) -> Key {
 }
 
 /// Returns where the sequence number of another lane stands.
+#[inline(never)] // the subject does not stand on the stack while the deposit is paid
 pub(crate) fn lane_key(account: &Account, lane: u16) -> Key {
     let mut subject = [0; 34];
     for (byte, value) in
