@@ -405,3 +405,8 @@ fn connections_are_known_by_their_ids_and_have_deadlines() {
     let fetch = MetadataFetch::for_layers(config, storage).unwrap();
     assert_eq!(fetch.metadata(), None, "the dictionary is elsewhere");
 }
+
+#[test]
+fn a_connection_takes_as_many_bytes_as_documented() {
+    assert!(size_of::<FetchSlot>() <= 80, "{}", size_of::<FetchSlot>());
+}

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::FetchOutcome;
-use super::slot::{FetchSlot, Phase};
+use super::slot::{Extension, FetchSlot, Phase};
 use super::state::{Core, live};
 use crate::error::NotConnected;
 use crate::id::ConnId;
@@ -65,7 +65,11 @@ impl Core {
         slot.phase = Phase::Open;
         slot.version2 = names.is_version2(&handshake, slot.dialled);
         slot.fast = self.config.fast && handshake.reserved.fast();
-        slot.extended = handshake.reserved.extended();
+        slot.extended = if handshake.reserved.extended() {
+            Extension::HandshakeDue
+        } else {
+            Extension::Unsupported
+        };
         slot.have_none_sent = !slot.fast;
         slot.heard_at = self.now;
         let consumed = bytes.len().saturating_sub(rest.len());
@@ -91,7 +95,7 @@ impl Core {
             return Err(PeerError::FastOff(fast.id()));
         }
         let outcome = match message {
-            Message::Other { id: EXTENDED, payload } if slot.extended => {
+            Message::Other { id: EXTENDED, payload } if slot.extended != Extension::Unsupported => {
                 self.extended(slots, buffer, conn, payload)?
             }
             Message::Other { id: HASHES | HASH_REJECT, .. } => {

@@ -7,7 +7,7 @@ use crate::index::slot;
 use crate::torrent::CloseReason;
 use crate::wire::extended::{self, ExtendedHandshake, Metadata};
 
-/// Room for one connection of a [`MetadataFetch`](super::MetadataFetch): at most 88 bytes.
+/// Room for one connection of a [`MetadataFetch`](super::MetadataFetch): at most 80 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct FetchSlot {
@@ -18,14 +18,21 @@ pub struct FetchSlot {
     pub(super) dialled: bool,
     pub(super) handshake_sent: bool,
     pub(super) have_none_sent: bool,
-    pub(super) extended_handshake_sent: bool,
     pub(super) fast: bool,
-    pub(super) extended: bool,
+    pub(super) extended: Extension,
     pub(super) pex_received: bool,
     pub(super) version2: bool, // the connection of a hybrid torrent is upgraded
     pub(super) heard_at: Duration,
     pub(super) sent_at: Duration,
     pub(super) rests_until: Duration, // it rejected, or was slow
+}
+
+/// Whether a peer has the extension protocol, and was sent our handshake of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extension {
+    Unsupported,
+    HandshakeDue,
+    HandshakeSent,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,9 +53,8 @@ impl FetchSlot {
         dialled: false,
         handshake_sent: false,
         have_none_sent: false,
-        extended_handshake_sent: false,
         fast: false,
-        extended: false,
+        extended: Extension::Unsupported,
         pex_received: false,
         version2: false,
         heard_at: Duration::ZERO,

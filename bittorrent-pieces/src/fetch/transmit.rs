@@ -1,6 +1,6 @@
 //! What a fetch sends.
 
-use super::slot::{FetchSlot, Phase};
+use super::slot::{Extension, FetchSlot, Phase};
 use super::state::Core;
 use crate::error::BufferTooSmall;
 use crate::id::ConnId;
@@ -60,9 +60,9 @@ impl Core {
             slot.have_none_sent = true;
             return Ok(Some(len));
         }
-        if slot.extended && !slot.extended_handshake_sent {
+        if slot.extended == Extension::HandshakeDue {
             let len = write_handshake(config.peer_exchange, config.port, buf)?;
-            slot.extended_handshake_sent = true;
+            slot.extended = Extension::HandshakeSent;
             return Ok(Some(len));
         }
         if let Some(source) = self.source.as_mut().filter(|source| source.conn == slot.conn) {
