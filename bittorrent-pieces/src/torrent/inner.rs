@@ -50,8 +50,11 @@ pub(crate) struct Core {
 }
 
 impl Core {
+    /// `root` is that of the one file of v2.
+    #[inline(never)] // what it needs does not stand on the stack while the root is hashed
     pub(super) fn new(
         setup: &TorrentSetup<'_>,
+        root: Option<Root>,
         parts: TorrentParts<'_>,
     ) -> Result<Self, ConfigError> {
         let config = setup.config;
@@ -89,7 +92,7 @@ impl Core {
         requests.fill(RequestSlot::EMPTY);
         Ok(Self {
             config,
-            root: Root::of(content),
+            root,
             choker: choker::State::new(config.seed),
             now: Duration::ZERO,
             swarm: Swarm::default(),

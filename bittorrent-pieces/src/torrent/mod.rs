@@ -66,6 +66,7 @@ pub use storage::{
 };
 #[cfg(feature = "alloc")]
 pub use storage_vec::{TorrentLimits, TorrentVec};
+use trees::Root;
 
 /// Downloads and uploads the pieces of one torrent: handshakes, interest, requests, choking, checks.
 ///
@@ -106,7 +107,8 @@ impl<S: TorrentStorage> Torrent<S> {
     /// [`ConfigError`] if a region is too small, hashes or bits are of another torrent, or a number of the
     /// configuration must not be zero.
     pub fn new(setup: TorrentSetup<'_>, mut storage: S) -> Result<Self, ConfigError> {
-        let core = Core::new(&setup, storage.parts())?;
+        let root = Root::of(storage.parts().content);
+        let core = Core::new(&setup, root, storage.parts())?;
         Ok(Self { core, storage })
     }
 

@@ -160,11 +160,10 @@ impl<'a, S: AsRef<[PathSlot]> + AsMut<[PathSlot]>> SafePaths<'a, S> {
         mut slots: S,
     ) -> Result<Self, PathError> {
         slots.as_mut().fill(PathSlot::EMPTY);
-        let name = torrent_name(metainfo, policy)?;
-        for (number, file) in metainfo.files().enumerate().filter(|(_, file)| !file.is_padding()) {
-            note(slots.as_mut(), &file, number, policy)?;
-        }
-        Ok(Self { files: metainfo.files(), number: 0, name, policy, slots })
+        let name = torrent_name(metainfo, policy);
+        let name = name.as_ref().map_err(|error| *error)?;
+        note_all(slots.as_mut(), metainfo, policy)?;
+        Ok(Self { files: metainfo.files(), number: 0, name: *name, policy, slots })
     }
 
     /// Writes the path of the next file, and of a symbolic link its target, into `buf`.
@@ -286,6 +285,19 @@ fn torrent_name(metainfo: &Metainfo<'_>, policy: PathPolicy) -> Result<Element, 
     let mut text = Text::new(&mut hex);
     text.hex(&metainfo.info_hash().0);
     Ok(Element::new(&hex, policy.windows))
+}
+
+/// Notes the folders and the paths of all files.
+#[inline(never)] // a file does not stand on the stack beside the name
+fn note_all(
+    slots: &mut [PathSlot],
+    metainfo: &Metainfo<'_>,
+    policy: PathPolicy,
+) -> Result<(), PathError> {
+    for (number, file) in metainfo.files().enumerate().filter(|(_, file)| !file.is_padding()) {
+        note(slots, &file, number, policy)?;
+    }
+    Ok(())
 }
 
 /// Notes the folders and the path of a file.
