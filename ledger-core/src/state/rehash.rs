@@ -11,8 +11,9 @@ use crate::merkle::{HashPairs, OneByOne};
 
 /// The number of messages that are hashed together: the lanes of the widest vectors of the processors of this width.
 const GROUP: usize = if cfg!(target_pointer_width = "64") { 16 } else { 4 };
-/// The same where they are hashed one after the other: more would only take room on the stack.
-const SMALL_GROUP: usize = 1;
+/// The same where they are hashed one after the other. A wide processor waits for a message that was just written, so others
+/// are written in between; a narrow one does not, and more would only take room on its stack.
+const SMALL_GROUP: usize = if cfg!(target_pointer_width = "64") { 8 } else { 1 };
 /// The number of changes in a subtree that is hashed at once, on average.
 const SUBTREE_CHANGES: u32 = 64;
 /// The largest number of levels above the subtrees.
