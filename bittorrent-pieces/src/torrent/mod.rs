@@ -108,7 +108,17 @@ impl<S: TorrentStorage> Torrent<S> {
     /// configuration must not be zero.
     pub fn new(setup: TorrentSetup<'_>, mut storage: S) -> Result<Self, ConfigError> {
         let root = Root::of(storage.parts().content);
-        let core = Core::new(&setup, root, storage.parts())?;
+        Self::with_root(&setup, root, storage)
+    }
+
+    /// Creates a torrent from the root of its one file of v2.
+    #[inline(never)] // the torrent does not stand on the stack while the root is hashed
+    fn with_root(
+        setup: &TorrentSetup<'_>,
+        root: Option<Root>,
+        mut storage: S,
+    ) -> Result<Self, ConfigError> {
+        let core = Core::new(setup, root, storage.parts())?;
         Ok(Self { core, storage })
     }
 
