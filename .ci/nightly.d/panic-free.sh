@@ -17,7 +17,7 @@ for crate in ${*:-gnutella-wire chord-core bittorrent-pieces ledger-core pow con
         exceptions+=(curve25519_dalek:: ed25519_dalek:: bittorrent_pieces::dht::item::verifies bittorrent_pieces::dht::item::signature)
         exceptions+=(bittorrent_pieces::torrent::extension::ids)
         exceptions+=("+bittorrent_pieces::utp::cursor::ConnMut>::handle" probe_PeerBook_encode)
-        exceptions+=("+bittorrent_pieces::picker::state::State>::rebuild_rarest")
+        exceptions+=("+bittorrent_pieces::picker::state::State>::collect")
         exceptions+=("+bittorrent_pieces::picker::state::State>::sort")
         exceptions+=("+bittorrent_pieces::torrent::cursor::PeerMut>::write_answer")
         exceptions+=("+bittorrent_pieces::dht::node::inner::View>::query" "+bittorrent_pieces::dht::node::inner::View>::ask")

@@ -68,6 +68,7 @@ impl State {
 
     /// Looks through all candidates of the peer, from a random word on, until one has the key `floor`, below which
     /// there can be none, or enough were seen.
+    #[inline(never)] // what it keeps does not stand on the stack while the list is rebuilt
     fn walk(
         &mut self,
         pieces: &[PieceSlot],

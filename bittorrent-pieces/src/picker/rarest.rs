@@ -317,11 +317,18 @@ impl State {
         }
     }
 
-    /// Makes the list: a pass over words, with a ceiling that sinks whenever the list is full.
+    /// Rebuilds the list.
     pub(super) fn rebuild_rarest(&mut self, pieces: &mut [PieceSlot], list: &mut [RarestSlot]) {
         if list.is_empty() {
             return;
         }
+        self.collect(pieces, list);
+        self.sort(list);
+    }
+
+    /// Fills the list: a pass over words, with a ceiling that sinks whenever the list is full.
+    #[inline(never)] // the limits do not stand on the stack while the list is sorted
+    fn collect(&mut self, pieces: &mut [PieceSlot], list: &mut [RarestSlot]) {
         for entry in self.rarest_list.entries(list) {
             unlist(pieces, Some(entry.piece));
         }
@@ -355,7 +362,6 @@ impl State {
                 word.listed |= lane(entry.piece);
             }
         }
-        self.sort(list);
     }
 
     /// Returns the candidates that no more peers have than the limit of their priority.

@@ -8,6 +8,7 @@ use super::inner::{Core, Swarm};
 use super::padding::Padding;
 use super::peer::PeerState;
 use super::queue::{Queue, share};
+use super::requests::Refills;
 use super::storage::TorrentParts;
 use super::trees::{Root, Trees};
 use crate::bitfield::Bitfield;
@@ -21,6 +22,7 @@ use crate::picker::{self, PeerPieces};
 pub(crate) struct View<'v> {
     pub(super) core: &'v mut Core,
     pub(super) parts: TorrentParts<'v>,
+    pub(super) refills: Refills,
 }
 
 /// One peer with all that belongs to it, and what it shares with the others.

@@ -51,7 +51,6 @@ pub(crate) struct Core {
 
 impl Core {
     /// `root` is that of the one file of v2.
-    #[inline(never)] // what it needs does not stand on the stack while the root is hashed
     pub(super) fn new(
         setup: &TorrentSetup<'_>,
         root: Option<Root>,

@@ -71,6 +71,7 @@ impl View<'_> {
     }
 
     /// The caller closed a connection.
+    #[inline(never)] // its frame does not stand on the stack while requests are made
     pub(super) fn closed(&mut self, now: Duration, conn: ConnId) {
         self.core.advance_clock(now);
         let Some(index) = self.find_live(conn) else { return };
@@ -103,6 +104,7 @@ impl View<'_> {
         Ok(check.with_padding(padding))
     }
 
+    #[inline(never)] // its frame does not stand on the stack while requests are made
     pub(super) fn restore_block(&mut self, block: Block) -> bool {
         let content = self.parts.content;
         let padding = |piece| Padding::bytes_of(content.padding, piece);
@@ -112,6 +114,7 @@ impl View<'_> {
         restored
     }
 
+    #[inline(never)] // its frame does not stand on the stack while requests are made
     pub(super) fn set_priority(&mut self, now: Duration, piece: PieceIndex, priority: Priority) {
         self.core.advance_clock(now);
         let picker = self.picker();
@@ -146,6 +149,7 @@ impl View<'_> {
         }
     }
 
+    #[inline(never)] // its frame does not stand on the stack while requests are made
     pub(super) fn hashed(
         &mut self,
         now: Duration,

@@ -45,6 +45,7 @@ use crate::conn_index;
 use crate::error::{BufferTooSmall, ConfigError, ConnectError, NotConnected};
 use crate::geometry::Geometry;
 use crate::id::ConnId;
+use crate::invariant::invariant;
 use crate::picker::{Policy, Priority};
 use crate::received::Received;
 pub use check::PieceCheck;
@@ -60,6 +61,7 @@ pub use memory::torrent_memory;
 pub use padding::{Padding, PaddingOf};
 pub use peer::{Peer, PeerSlot, Traffic};
 pub use queue::RequestSlot;
+use requests::Refills;
 pub use storage::{
     HASHES_LEN, TorrentParts, TorrentPartsRef, TorrentSlots, TorrentStorage, bits_len, receive_len,
     requests_len, transmit_len,
@@ -108,7 +110,17 @@ impl<S: TorrentStorage> Torrent<S> {
     /// configuration must not be zero.
     pub fn new(setup: TorrentSetup<'_>, mut storage: S) -> Result<Self, ConfigError> {
         let root = Root::of(storage.parts().content);
-        let core = Core::new(&setup, root, storage.parts())?;
+        Self::with_root(&setup, root, storage)
+    }
+
+    /// Creates a torrent from the root of its one file of v2.
+    #[inline(never)] // the torrent does not stand on the stack while the root is hashed
+    fn with_root(
+        setup: &TorrentSetup<'_>,
+        root: Option<Root>,
+        mut storage: S,
+    ) -> Result<Self, ConfigError> {
+        let core = Core::new(setup, root, storage.parts())?;
         Ok(Self { core, storage })
     }
 
@@ -183,7 +195,7 @@ impl<S: TorrentStorage> Torrent<S> {
     /// Returns `false` if the block is not missing, its piece is skipped, or there is no slot for it. When
     /// all slots for open pieces are in use, the piece of the least progress is given up.
     pub fn restore_block(&mut self, block: Block) -> bool {
-        self.with(|view| view.restore_block(block))
+        self.with_refills(|view| view.restore_block(block))
     }
 
     /// Processes the handshake or the one message at the front of what was received from `conn`. Call again
@@ -201,7 +213,7 @@ impl<S: TorrentStorage> Torrent<S> {
         conn: ConnId,
         bytes: &'b [u8],
     ) -> Result<Received<Outcome<'b>>, NotConnected> {
-        self.with(|view| view.bytes(now, conn, bytes))
+        self.with_refills(|view| view.bytes(now, conn, bytes))
     }
 
     /// Asks a peer to let us and the peer at `target` meet, which cannot be dialled because of a firewall (BEP 55): the
@@ -215,13 +227,13 @@ impl<S: TorrentStorage> Torrent<S> {
 
     /// Removes a connection. Unknown connections are ignored.
     pub fn handle_closed(&mut self, now: Duration, conn: ConnId) {
-        self.with(|view| view.closed(now, conn));
+        self.with_refills(|view| view.closed(now, conn));
     }
 
     /// Changes how much a piece is wanted. We are interested in a peer as long as it has a piece that we
     /// miss and do not skip. Requested blocks of a skipped piece may still arrive.
     pub fn set_priority(&mut self, now: Duration, piece: PieceIndex, priority: Priority) {
-        self.with(|view| view.set_priority(now, piece, priority));
+        self.with_refills(|view| view.set_priority(now, piece, priority));
     }
 
     /// Accepts the SHA-1 of a piece as it lies in storage: the short way for a v1 torrent; see
@@ -241,7 +253,7 @@ impl<S: TorrentStorage> Torrent<S> {
             return Err(NotVerifying(piece));
         }
         let passed = hashes.of(piece) == Some(&digest);
-        self.with(|view| view.hashed(now, piece, passed))
+        self.with_refills(|view| view.hashed(now, piece, passed))
     }
 
     /// Begins the check of a piece; several may run at a time.
@@ -279,12 +291,12 @@ impl<S: TorrentStorage> Torrent<S> {
         let piece = check.piece();
         let hashes = self.storage.parts_ref().content.hashes;
         let passed = check.verdict(hashes).ok_or(NotVerifying(piece))?;
-        self.with(|view| view.hashed(now, piece, passed))
+        self.with_refills(|view| view.hashed(now, piece, passed))
     }
 
     /// Fires expired timers: choking rounds, keepalives, requests without an answer.
     pub fn handle_timeout(&mut self, now: Duration) {
-        self.with(|view| view.timeout(now));
+        self.with_refills(|view| view.timeout(now));
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is next due, on the caller's clock.
@@ -399,13 +411,23 @@ impl<S: TorrentStorage> Torrent<S> {
     }
 
     fn view(&mut self) -> View<'_> {
-        View { core: &mut self.core, parts: self.storage.parts() }
+        View { core: &mut self.core, parts: self.storage.parts(), refills: Refills::default() }
+    }
+
+    /// Calls `change`, fills the pipelines that it noted, and schedules the peers that were touched.
+    fn with_refills<R>(&mut self, change: impl FnOnce(&mut View<'_>) -> R) -> R {
+        self.with(|view| {
+            let result = change(view);
+            view.serve_refills();
+            result
+        })
     }
 
     /// Calls `change`, and schedules the peers that it touched.
     fn with<R>(&mut self, change: impl FnOnce(&mut View<'_>) -> R) -> R {
         let mut view = self.view();
         let result = change(&mut view);
+        invariant!(view.refills == Refills::default(), "pipelines are not filled");
         view.settle();
         result
     }

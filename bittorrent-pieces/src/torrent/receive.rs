@@ -29,6 +29,7 @@ type Processed<'b> = Result<Received<Outcome<'b>>, PeerError>;
 const NOTHING: Received<Outcome<'static>> = Received { consumed: 0, outcome: None };
 
 impl View<'_> {
+    #[inline(never)] // its frame does not stand on the stack while requests are made
     pub(super) fn bytes<'b>(
         &mut self,
         now: Duration,
@@ -164,7 +165,7 @@ impl View<'_> {
     /// Replaces the pieces of a peer. BEP 3 has the bitfield sent first and once; aria2 sends it again, many
     /// times in a fast download, to sum up what it received meanwhile. The work is in proportion to its bytes.
     fn set_pieces(&mut self, index: usize, write: impl FnOnce(&mut [u8])) {
-        let Some(mut peer) = self.peer(index) else { return };
+        let Some(peer) = &mut self.peer(index) else { return };
         peer.set_pieces(write);
         let offer = peer.state.superseed_offer();
         let theirs = peer_pieces(peer.state, peer.pieces, peer.content.geometry);

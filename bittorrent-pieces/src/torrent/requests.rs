@@ -8,6 +8,7 @@ use super::padding::Padding;
 use super::queue::{RequestSlot, Step};
 use crate::block::Block;
 use crate::compact_time::Stamp;
+use crate::invariant::invariant;
 use crate::picker::Selection;
 
 /// At the end, a block is requested of a second peer once it took this many times the usual round-trip
@@ -18,34 +19,65 @@ const SOONEST: Duration = Duration::from_millis(250);
 /// The number of blocks that are chosen at a time.
 const BATCH: usize = 16;
 
+/// The pipelines to fill at the end of a call, in this order. It is not done at once: of all that a torrent does it needs the
+/// deepest stack, and what handles a message would stand on it too.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Refills([Option<Refill>; 2]);
+
+/// Which pipelines are filled.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Refill {
+    /// Those of all peers that may have room.
+    All,
+    /// Those of all such peers if something became free, else that of the peer in a slot.
+    Freed(Option<usize>),
+}
+
 impl View<'_> {
-    /// Fills the pipeline of the peer in a slot, and of all others where something became free.
+    /// Fills the pipeline of the peer in a slot, and of all others where something became free, at the end of the call.
     pub(super) fn refill(&mut self, index: Option<usize>) {
-        let generation = self.core.picker.generation();
-        if generation != self.core.generation {
-            self.refill_all();
-        } else if let Some(mut peer) = index.and_then(|index| self.peer(index)) {
-            peer.fill_pipeline();
+        self.note_refill(Refill::Freed(index));
+    }
+
+    pub(super) fn note_refill(&mut self, refill: Refill) {
+        let Refills(due) = &mut self.refills;
+        let place = due.iter_mut().find(|place| place.is_none());
+        invariant!(place.is_some(), "a call makes more refills than there is room for");
+        if let Some(place) = place {
+            *place = Some(refill);
+        }
+    }
+
+    /// Fills the pipelines that the current call noted.
+    #[inline]
+    pub(super) fn serve_refills(&mut self) {
+        let Refills(due) = core::mem::take(&mut self.refills);
+        for refill in due.into_iter().flatten() {
+            self.serve_refill(refill);
+        }
+    }
+
+    fn serve_refill(&mut self, refill: Refill) {
+        let freed = self.core.picker.generation() != self.core.generation;
+        match refill {
+            Refill::Freed(index) if !freed => {
+                if let Some(index) = index {
+                    self.fill_pipeline(index);
+                }
+            }
+            Refill::All | Refill::Freed(_) => self.refill_all(),
         }
     }
 
     /// Fills the pipelines of all peers that may have room. Those whose pipeline is full leave the queue.
-    pub(super) fn refill_all(&mut self) {
+    fn refill_all(&mut self) {
         let generation = self.core.picker.generation();
         let before = core::mem::replace(&mut self.core.generation, generation);
         self.feed_touched();
         let Some(last) = self.core.schedule.hungry.last() else { return };
         while let Some(index) = self.core.schedule.hungry.pop(self.parts.peers) {
-            let asks = |peer: PeerMut<'_>| {
-                if generation != before {
-                    peer.state.flags.set_exhausted(false); // the picker may have something for it
-                }
-                peer.room() > 0 && peer.may_request(!peer.state.flags.unchokes_us())
-            };
-            if self.quiet_peer(index).is_some_and(asks)
-                && let Some(mut peer) = self.peer(index)
-            {
-                peer.fill_pipeline();
+            if self.asks(index, generation != before) {
+                self.fill_pipeline(index);
                 self.core.schedule.hungry.push(self.parts.peers, index);
             }
             if index == last {
@@ -53,11 +85,27 @@ impl View<'_> {
             }
         }
     }
+
+    /// Returns whether a peer may have room for requests; `anew` if the picker may have something for it again.
+    #[inline(never)] // its cursor does not stand on the stack while requests are made
+    fn asks(&mut self, index: usize, anew: bool) -> bool {
+        let Some(peer) = self.quiet_peer(index) else { return false };
+        if anew {
+            peer.state.flags.set_exhausted(false);
+        }
+        peer.room() > 0 && peer.may_request(!peer.state.flags.unchokes_us())
+    }
+
+    fn fill_pipeline(&mut self, index: usize) {
+        if let Some(peer) = &mut self.peer(index) {
+            peer.fill_pipeline();
+        }
+    }
 }
 
 impl PeerMut<'_> {
     /// Requests blocks until the pipeline is full or there is nothing to request.
-    pub(super) fn fill_pipeline(&mut self) {
+    fn fill_pipeline(&mut self) {
         let chokes = !self.state.flags.unchokes_us();
         let room = self.room();
         if room == 0 || !self.may_request(chokes) {
@@ -68,19 +116,10 @@ impl PeerMut<'_> {
         let padding = |piece| Padding::bytes_of(content.padding, piece);
         let allowed = self.state.allowed();
         let suggested = self.state.suggested.piece();
-        let late = Duration::from_millis(u64::from(self.swarm.rtt));
-        let mut selection = Selection {
-            now: self.now,
-            delay: Duration::from_millis(u64::from(self.state.peer_rtt)),
-            patience: late.saturating_mul(LATE).max(SOONEST),
-            reverse: self.state.flags.snubbed(),
-            whole: self.state.run(content.geometry.full_piece_len(), self.config.whole_within),
-            exclusive: self.state.flags.parole(),
-            padding: &padding,
-            suggested: suggested.as_slice(),
-            only: chokes.then_some(&allowed[..]),
-            ..Selection::new()
-        };
+        let mut selection = self.selection();
+        selection.padding = &padding;
+        selection.suggested = suggested.as_slice();
+        selection.only = chokes.then_some(&allowed[..]);
         let mut left = self.request_new(&mut selection, room, idle);
         // A block has two requests at most. While others send blocks, a peer that never sent one gets no second request,
         // or two that only claim to have everything could hold a block back.
@@ -93,6 +132,22 @@ impl PeerMut<'_> {
         }
         if idle && left < room {
             self.state.block_at = Stamp::of(self.now);
+        }
+    }
+
+    /// Returns which blocks suit the peer, whatever it allowed and suggested.
+    #[inline(never)] // what it keeps does not stand on the stack while blocks are requested
+    fn selection(&self) -> Selection<'static> {
+        let piece_len = self.content.geometry.full_piece_len();
+        let late = Duration::from_millis(u64::from(self.swarm.rtt));
+        Selection {
+            now: self.now,
+            delay: Duration::from_millis(u64::from(self.state.peer_rtt)),
+            patience: late.saturating_mul(LATE).max(SOONEST),
+            reverse: self.state.flags.snubbed(),
+            whole: self.state.run(piece_len, self.config.whole_within),
+            exclusive: self.state.flags.parole(),
+            ..Selection::new()
         }
     }
 
@@ -116,6 +171,7 @@ impl PeerMut<'_> {
     }
 
     /// Requests blocks that no peer was asked for; returns how much room is left.
+    #[inline(never)] // its blocks do not stand on the stack beside what prepares the selection
     fn request_new(&mut self, selection: &mut Selection<'_>, room: usize, idle: bool) -> usize {
         let chokes = !self.state.flags.unchokes_us();
         let conn = self.state.conn();
@@ -147,6 +203,7 @@ impl PeerMut<'_> {
     }
 
     /// Requests a block of a second peer that is due soon; returns how many.
+    #[inline(never)] // what it keeps does not stand on the stack while new blocks are requested
     fn request_urgent(&mut self, selection: &Selection<'_>) -> usize {
         let theirs = peer_pieces(self.state, self.pieces, self.content.geometry);
         let conn = self.state.conn();
@@ -155,6 +212,7 @@ impl PeerMut<'_> {
     }
 
     /// Requests a block of a second peer at the end, or sets the time for that; returns how many.
+    #[inline(never)] // what it keeps does not stand on the stack while new blocks are requested
     fn request_endgame(&mut self, selection: &Selection<'_>) -> usize {
         let theirs = peer_pieces(self.state, self.pieces, self.content.geometry);
         let conn = self.state.conn();

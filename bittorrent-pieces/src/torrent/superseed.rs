@@ -38,7 +38,7 @@ impl View<'_> {
         }
         let offers = self.parts.peers.iter().filter_map(|slot| slot.state.superseed_offer());
         let offered: Vec<PieceIndex, OFFERS> = offers.take(OFFERS).collect();
-        let Some(peer) = self.peer(index) else { return };
+        let Some(peer) = &mut self.peer(index) else { return };
         let theirs = peer_pieces(peer.state, peer.pieces, peer.content.geometry);
         let next = peer.picker.state.offer(peer.picker.pieces, &theirs, &offered);
         peer.state.flags.set_offer_due(false);

@@ -9,6 +9,7 @@ use super::inner::Core;
 use super::packed::HOLEPUNCH_BUDGET;
 use super::peer::{HASH_BUDGET, PeerSlot, PeerState};
 use super::queue::{RequestSlot, Step, ours};
+use super::requests::Refill;
 use crate::compact_time::{Maybe, Stamp};
 use crate::ready;
 
@@ -106,6 +107,7 @@ impl View<'_> {
         Timer::OF_PEER.into_iter().filter_map(deadline).min()
     }
 
+    #[inline(never)] // its frame does not stand on the stack while requests are made
     pub(super) fn timeout(&mut self, now: Duration) {
         self.core.advance_clock(now);
         let now = self.core.now;
@@ -156,7 +158,7 @@ impl View<'_> {
             }
             Timer::Endgame => {
                 self.core.swarm.endgame_at = None;
-                self.refill_all();
+                self.note_refill(Refill::All);
             }
         }
     }

@@ -294,10 +294,15 @@ fn note_all(
     metainfo: &Metainfo<'_>,
     policy: PathPolicy,
 ) -> Result<(), PathError> {
-    for (number, file) in metainfo.files().enumerate().filter(|(_, file)| !file.is_padding()) {
-        note(slots, &file, number, policy)?;
+    let mut files = metainfo.files();
+    let mut number = 0_usize;
+    loop {
+        let Some(file) = files.next() else { return Ok(()) };
+        if !file.is_padding() {
+            note(slots, &file, number, policy)?;
+        }
+        number = number.saturating_add(1);
     }
-    Ok(())
 }
 
 /// Notes the folders and the path of a file.
