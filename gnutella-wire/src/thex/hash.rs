@@ -29,7 +29,7 @@ pub fn parent(left: &Node, right: &Node) -> Node {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fold<const N: usize> {
     count: u64,
-    peaks: [Node; N], // of complete subtrees; that of row n is in use if bit n of `count` is set
+    peaks: [Node; N], // of the last complete subtree of row n; unpaired if bit n of `count` is set
 }
 
 impl<const N: usize> Fold<N> {
@@ -45,8 +45,9 @@ impl<const N: usize> Fold<N> {
         let mut node = node;
         let complete = self.count.trailing_ones();
         let complete = usize::try_from(complete).unwrap_or(N);
-        for peak in self.peaks.iter().take(complete) {
-            node = parent(peak, &node);
+        for peak in self.peaks.iter_mut().take(complete) {
+            let left = core::mem::replace(peak, node);
+            node = parent(&left, &node);
         }
         if let Some(peak) = self.peaks.get_mut(complete) {
             *peak = node;
@@ -56,7 +57,19 @@ impl<const N: usize> Fold<N> {
 
     /// Returns the node above all; `None` without nodes.
     pub(crate) fn root(&self) -> Option<Node> {
-        let used = (0_u32..).zip(&self.peaks).filter(|(row, _)| self.count >> row & 1 == 1);
+        self.above(N)
+    }
+
+    /// Divides the nodes into groups of 2^`row`, and returns the node above the last group, which may
+    /// have fewer.
+    pub(crate) fn last(&self, row: usize) -> Option<Node> {
+        self.above(row).or_else(|| self.peaks.get(row).copied())
+    }
+
+    /// Combines the subtrees of the first rows.
+    fn above(&self, rows: usize) -> Option<Node> {
+        let peaks = (0_u32..).zip(&self.peaks).take(rows);
+        let used = peaks.filter(|(row, _)| self.count >> row & 1 == 1);
         used.map(|(_, peak)| *peak).reduce(|right, left| parent(&left, &right))
     }
 }
