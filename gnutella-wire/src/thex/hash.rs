@@ -138,3 +138,40 @@ fn begin_leaf() -> Tiger {
     leaf.update([0]);
     leaf
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Fold, Node, parent};
+
+    /// Row by row: pairs have a node above them, and a node without a pair moves up as it is.
+    fn root_of(nodes: &[Node]) -> Option<Node> {
+        let mut rows = [[0; 24]; 40];
+        let mut len = nodes.len();
+        rows.get_mut(..len)?.copy_from_slice(nodes);
+        while len > 1 {
+            for pair in 0..len.div_ceil(2) {
+                let left = rows[2 * pair];
+                let has_right = 2 * pair + 1 < len;
+                rows[pair] = if has_right { parent(&left, &rows[2 * pair + 1]) } else { left };
+            }
+            len = len.div_ceil(2);
+        }
+        rows.first().copied()
+    }
+
+    #[test]
+    fn a_fold_has_the_node_above_all_and_above_the_last_group() {
+        let nodes: [Node; 40] = core::array::from_fn(|at| [u8::try_from(at).unwrap(); 24]);
+        let mut fold = Fold::<6>::new();
+        assert_eq!(fold.root(), None);
+        for (at, node) in nodes.iter().enumerate() {
+            fold.push(*node);
+            assert_eq!(fold.root(), root_of(&nodes[..=at]), "after {at}");
+            for row in 0..=5 {
+                let begin = at >> row << row;
+                let expected = root_of(&nodes[begin..=at]);
+                assert_eq!(fold.last(row), expected, "in row {row} after {at}");
+            }
+        }
+    }
+}
