@@ -61,7 +61,7 @@ fn transfers_are_not_larger_than_documented() {
     for (what, len, most) in [
         ("SourceSlot", size_of::<SourceSlot>(), 400),
         ("BlockSlot", size_of::<BlockSlot>(), 48),
-        ("Download", size_of::<Download<()>>(), 2_304),
+        ("Download", size_of::<Download<()>>(), 1_720),
         ("UploadSlot", size_of::<UploadSlot>(), 200),
         ("Uploads", size_of::<Uploads<()>>(), 240),
     ] {

@@ -29,7 +29,7 @@ pub fn parent(left: &Node, right: &Node) -> Node {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fold<const N: usize> {
     count: u64,
-    peaks: [Node; N], // of complete subtrees; that of row n is in use if bit n of `count` is set
+    peaks: [Node; N], // of the last complete subtree of row n; unpaired if bit n of `count` is set
 }
 
 impl<const N: usize> Fold<N> {
@@ -45,8 +45,9 @@ impl<const N: usize> Fold<N> {
         let mut node = node;
         let complete = self.count.trailing_ones();
         let complete = usize::try_from(complete).unwrap_or(N);
-        for peak in self.peaks.iter().take(complete) {
-            node = parent(peak, &node);
+        for peak in self.peaks.iter_mut().take(complete) {
+            let left = core::mem::replace(peak, node);
+            node = parent(&left, &node);
         }
         if let Some(peak) = self.peaks.get_mut(complete) {
             *peak = node;
@@ -56,7 +57,19 @@ impl<const N: usize> Fold<N> {
 
     /// Returns the node above all; `None` without nodes.
     pub(crate) fn root(&self) -> Option<Node> {
-        let used = (0_u32..).zip(&self.peaks).filter(|(row, _)| self.count >> row & 1 == 1);
+        self.above(N)
+    }
+
+    /// Divides the nodes into groups of 2^`row`, and returns the node above the last group, which may
+    /// have fewer.
+    pub(crate) fn last(&self, row: usize) -> Option<Node> {
+        self.above(row).or_else(|| self.peaks.get(row).copied())
+    }
+
+    /// Combines the subtrees of the first rows.
+    fn above(&self, rows: usize) -> Option<Node> {
+        let peaks = (0_u32..).zip(&self.peaks).take(rows);
+        let used = peaks.filter(|(row, _)| self.count >> row & 1 == 1);
         used.map(|(_, peak)| *peak).reduce(|right, left| parent(&left, &right))
     }
 }
@@ -124,4 +137,41 @@ fn begin_leaf() -> Tiger {
     let mut leaf = Tiger::new();
     leaf.update([0]);
     leaf
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fold, Node, parent};
+
+    /// Row by row: pairs have a node above them, and a node without a pair moves up as it is.
+    fn root_of(nodes: &[Node]) -> Option<Node> {
+        let mut rows = [[0; 24]; 40];
+        let mut len = nodes.len();
+        rows.get_mut(..len)?.copy_from_slice(nodes);
+        while len > 1 {
+            for pair in 0..len.div_ceil(2) {
+                let left = rows[2 * pair];
+                let has_right = 2 * pair + 1 < len;
+                rows[pair] = if has_right { parent(&left, &rows[2 * pair + 1]) } else { left };
+            }
+            len = len.div_ceil(2);
+        }
+        rows.first().copied()
+    }
+
+    #[test]
+    fn a_fold_has_the_node_above_all_and_above_the_last_group() {
+        let nodes: [Node; 40] = core::array::from_fn(|at| [u8::try_from(at).unwrap(); 24]);
+        let mut fold = Fold::<6>::new();
+        assert_eq!(fold.root(), None);
+        for (at, node) in nodes.iter().enumerate() {
+            fold.push(*node);
+            assert_eq!(fold.root(), root_of(&nodes[..=at]), "after {at}");
+            for row in 0..=5 {
+                let begin = at >> row << row;
+                let expected = root_of(&nodes[begin..=at]);
+                assert_eq!(fold.last(row), expected, "in row {row} after {at}");
+            }
+        }
+    }
 }

@@ -93,8 +93,8 @@ impl Core<'_> {
         let Some(first) = owned.clone().find(owns) else { return false };
         let end = (first..owned.end).find(|block| !owns(block)).unwrap_or(owned.end);
         let have = self.blocks.get(first).map_or(0, |slot| slot.have);
-        let begin = self.state.span(first).0.saturating_add(have);
-        let stop = self.state.span(end.saturating_sub(1)).1;
+        let begin = self.state.geometry.span(first).0.saturating_add(have);
+        let stop = self.state.geometry.span(end.saturating_sub(1)).1;
         let available = ranges.has(begin, stop);
         if !available || end < owned.end {
             self.release(index); // it does not have them, or another source took some
@@ -119,8 +119,8 @@ impl Core<'_> {
         if self.state.single == Single::Any {
             self.state.single = Single::Source(id);
         }
-        let (begin, _) = self.state.span(first);
-        let (_, stop) = self.state.span(end.saturating_sub(1));
+        let (begin, _) = self.state.geometry.span(first);
+        let (_, stop) = self.state.geometry.span(end.saturating_sub(1));
         for slot in self.blocks.iter_mut().take(end).skip(first) {
             slot.owner = id;
         }
@@ -143,13 +143,13 @@ impl Core<'_> {
         let config = &self.state.config;
         let len = rate.saturating_mul(REQUEST_SECONDS);
         let len = len.max(config.min_request).min(config.max_request);
-        let most = usize::try_from(len.checked_div(self.state.block_len)?).ok()?.max(1);
+        let most = usize::try_from(len.checked_div(self.state.geometry.block_len)?).ok()?.max(1);
         let state = &*self.state;
         let has = |block: usize| {
-            let (begin, end) = state.span(block);
+            let (begin, end) = state.geometry.span(block);
             ranges.has(begin, end)
         };
-        let blocks = self.blocks.get(..state.block_count)?;
+        let blocks = self.blocks.get(..state.geometry.block_count)?;
         let mut wanted = blocks.iter().enumerate().filter(|(_, slot)| slot.is_wanted());
         let (first, _) = wanted.find(|(block, _)| has(*block))?;
         let continues =
@@ -182,8 +182,8 @@ impl Core<'_> {
         });
         let Some((seconds, victim)) = slowest.max() else { return false };
         let Some((first, end)) = self.half_of(victim) else { return false };
-        let begin = self.state.span(first).0;
-        let stop = self.state.span(end.saturating_sub(1)).1;
+        let begin = self.state.geometry.span(first).0;
+        let stop = self.state.geometry.span(end.saturating_sub(1)).1;
         let own_rate = thief.rate.get().max(UNKNOWN_RATE);
         let own_seconds = stop.saturating_sub(begin).checked_div(own_rate).unwrap_or(u64::MAX);
         if seconds <= own_seconds.saturating_mul(SLOWER).saturating_add(1)
@@ -211,9 +211,9 @@ impl Core<'_> {
     }
 
     fn seconds_left(&self, peer: &Peer) -> u64 {
-        let begin = self.state.span(peer.first).0;
+        let begin = self.state.geometry.span(peer.first).0;
         let have = self.blocks.get(peer.first).map_or(0, |slot| slot.have);
-        let stop = self.state.span(peer.end.saturating_sub(1)).1;
+        let stop = self.state.geometry.span(peer.end.saturating_sub(1)).1;
         let left = stop.saturating_sub(begin.saturating_add(have));
         let rate = if peer.rate.get() == 0 { UNKNOWN_RATE } else { peer.rate.get() };
         let waited = self.state.now.saturating_sub(peer.rate.since());

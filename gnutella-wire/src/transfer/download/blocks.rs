@@ -5,35 +5,9 @@ use super::slots::Status;
 use super::tree_state::Tree;
 
 impl Core<'_> {
-    /// Marks what is in the file already. What only part of a block is written of counts from the
-    /// beginning of the block.
-    pub(super) fn restore(&mut self, first: u64, len: u64) {
-        let stop = first.saturating_add(len).min(self.state.size);
-        let mut block = self.state.block_at(first);
-        while block < self.state.block_count {
-            let (begin, end) = self.state.span(block);
-            if begin >= stop {
-                return;
-            }
-            let have = stop.min(end).saturating_sub(begin);
-            if let Some(slot) = self.block(block)
-                && first <= begin.saturating_add(slot.have)
-                && slot.have < have
-                && slot.status == Status::Missing
-            {
-                slot.have = have;
-                slot.mixed = true; // nobody can be blamed for it
-                if begin.saturating_add(have) == end {
-                    self.complete(block);
-                }
-            }
-            block = block.saturating_add(1);
-        }
-    }
-
     /// Adds bytes that a source sent next in a block.
     pub(super) fn fill(&mut self, block: usize, id: u32, len: u64) {
-        let (begin, end) = self.state.span(block);
+        let (begin, end) = self.state.geometry.span(block);
         let Some(slot) = self.block(block) else { return };
         slot.mixed |= slot.have > 0 && slot.from != id;
         slot.from = id;
@@ -75,7 +49,7 @@ impl Core<'_> {
         for index in 0..self.sources.len() {
             self.release(index);
         }
-        for block in 0..self.state.block_count {
+        for block in 0..self.state.geometry.block_count {
             self.discard(block);
         }
     }

@@ -83,8 +83,8 @@ impl Core<'_> {
 
     /// Handles bytes of the file that begin at `at`: at most up to the end of a block.
     fn handle_part<'b>(&mut self, index: usize, at: u64, bytes: &'b [u8]) -> Received<Piece<'b>> {
-        let block = self.state.block_at(at);
-        let (begin, end) = self.state.span(block);
+        let block = self.state.geometry.block_at(at);
+        let (begin, end) = self.state.geometry.span(block);
         let room = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX).max(1);
         let bytes = bytes.get(..room).unwrap_or(bytes);
         let Some(id) = self.peer(index).map(|peer| peer.id) else { return Received::WAIT };

@@ -64,7 +64,7 @@ impl Core<'_> {
         self.read_alternates(index, &answer.head);
         let status = answer.response.status;
         if matches!(status, 200 | 206 | 416 | 503) {
-            let ranges = Ranges::of_head(&answer.head, self.state.size);
+            let ranges = Ranges::of_head(&answer.head, self.state.geometry.size);
             if let Some(peer) = self.peer(index) {
                 peer.ranges = ranges;
             }
@@ -116,7 +116,7 @@ impl Core<'_> {
     fn begin_part(&mut self, index: usize, answer: &Answer<'_>) {
         let Some(peer) = self.peer(index) else { return };
         let (asked, asked_end) = peer.asked;
-        let size = self.state.size;
+        let size = self.state.geometry.size;
         let (first, end) = match (answer.response.status, answer.response.range) {
             (206, Some(range)) => (range.first, range.last.saturating_add(1)),
             (206, None) => (asked, asked_end), // `*`: what was asked for

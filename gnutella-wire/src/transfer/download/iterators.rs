@@ -27,7 +27,7 @@ pub struct Progress {
 impl Progress {
     pub(super) fn of(state: &State, sources: &[SourceSlot], blocks: &[BlockSlot]) -> Self {
         let mut progress = Self {
-            size: state.size,
+            size: state.geometry.size,
             written: Spans::written(state, blocks).map(|(_, len)| len).sum(),
             verified: Spans::verified(state, blocks).map(|(_, len)| len).sum(),
             rate: 0,
@@ -122,8 +122,8 @@ impl<'s> Spans<'s> {
 
     /// Returns how much of the current block counts, and its length.
     fn current(&self) -> Option<(u64, u64)> {
-        let slot = self.blocks.get(..self.state.block_count)?.get(self.block)?;
-        let (begin, end) = self.state.span(self.block);
+        let slot = self.blocks.get(..self.state.geometry.block_count)?.get(self.block)?;
+        let (begin, end) = self.state.geometry.span(self.block);
         let len = end.saturating_sub(begin);
         let counts = !self.only_verified || slot.status == Status::Verified;
         let have = if slot.status == Status::Missing { slot.have } else { len };
@@ -138,7 +138,7 @@ impl Iterator for Spans<'_> {
         while self.current()?.0 == 0 {
             self.block = self.block.saturating_add(1);
         }
-        let (first, _) = self.state.span(self.block);
+        let (first, _) = self.state.geometry.span(self.block);
         let mut total = 0_u64;
         while let Some((have, len)) = self.current() {
             total = total.saturating_add(have);

@@ -4,27 +4,24 @@ use core::time::Duration;
 
 use super::config::{DownloadConfig, FileInfo};
 use super::event::{DownloadEvent, SourceId};
+use super::geometry::Geometry;
 use super::slots::{BlockSlot, Peer, SourceSlot};
 use super::tree_state::Tree;
 use crate::error::ConfigError;
 use crate::huge::{Sha1, TigerRoot};
 use crate::machine::ConnId;
-use crate::thex::Shape;
 
 const MAX_NAME: usize = 255;
-const MIN_BLOCK: u64 = 64 << 10;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) config: DownloadConfig,
     pub(super) now: Duration, // the newest seen
-    pub(super) size: u64,
     pub(super) sha1: Option<Sha1>,
     pub(super) root: Option<TigerRoot>, // as the application named it
     pub(super) name: [u8; MAX_NAME],
     pub(super) name_len: usize,
-    pub(super) block_len: u64,
-    pub(super) block_count: usize,
+    pub(super) geometry: Geometry,
     pub(super) missing: usize,    // blocks
     pub(super) verify_due: usize, // blocks
     pub(super) verifying: usize,  // blocks
@@ -74,35 +71,48 @@ pub(super) struct Core<'a> {
 }
 
 impl State {
-    pub(super) fn new(
-        config: DownloadConfig,
-        file: FileInfo<'_>,
+    /// Checks what a download is made of, and returns how its file is cut into blocks.
+    pub(super) fn check(
+        config: &DownloadConfig,
+        file: &FileInfo<'_>,
         sources: usize,
         blocks: usize,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Geometry, ConfigError> {
+        config.validate()?;
         if sources == 0 {
             return Err(ConfigError::TooFewSlots { what: "sources", needed: 1 });
         }
-        let block_len = block_len(file.size, blocks)?;
-        let mut name = [0; MAX_NAME];
-        let mut name_len = 0;
-        if file.sha1.is_none() {
-            name_len = file.name.len();
-            let too_long = ConfigError::TooLong { field: "name", limit: MAX_NAME };
-            name.get_mut(..name_len).ok_or(too_long)?.copy_from_slice(file.name);
+        let geometry = Geometry::new(file.size, blocks)?;
+        if requested_name(file).len() > MAX_NAME {
+            return Err(ConfigError::TooLong { field: "name", limit: MAX_NAME });
         }
-        let block_count = usize::try_from(file.size.div_ceil(block_len)).unwrap_or(blocks);
-        Ok(Self {
-            config,
+        Ok(geometry)
+    }
+
+    /// Begins a download of which `missing` blocks are not in the file yet. As a function of its own it
+    /// builds the state where the caller wants it.
+    #[inline(never)]
+    pub(super) fn new(
+        config: &DownloadConfig,
+        file: &FileInfo<'_>,
+        geometry: Geometry,
+        missing: usize,
+    ) -> Self {
+        let check = match file.sha1 {
+            _ if missing > 0 => FileCheck::No,
+            Some(_) => FileCheck::Due,
+            None => FileCheck::Ended,
+        };
+        let is_over = check == FileCheck::Ended;
+        Self {
+            config: *config,
             now: Duration::ZERO,
-            size: file.size,
             sha1: file.sha1,
             root: file.root,
-            name,
-            name_len,
-            block_len,
-            block_count,
-            missing: block_count,
+            name: padded(requested_name(file)),
+            name_len: requested_name(file).len(),
+            geometry,
+            missing,
             verify_due: 0,
             verifying: 0,
             next_id: 1,
@@ -110,37 +120,26 @@ impl State {
             is_dirty: false,
             tree: Tree::None,
             single: Single::No,
-            check: FileCheck::No,
+            check,
             out_of_sources: Report::No,
-            outcome: None,
-        })
+            outcome: is_over.then_some(DownloadEvent::Completed { verified: false }),
+        }
     }
 
     pub(super) const fn is_over(&self) -> bool {
         matches!(self.check, FileCheck::Ended)
     }
-
-    /// Returns the first byte of a block, and the first of the next one.
-    pub(super) fn span(&self, block: usize) -> (u64, u64) {
-        let begin = u64::try_from(block).unwrap_or(u64::MAX).saturating_mul(self.block_len);
-        (begin.min(self.size), begin.saturating_add(self.block_len).min(self.size))
-    }
-
-    pub(super) fn block_at(&self, offset: u64) -> usize {
-        let block = offset.checked_div(self.block_len).unwrap_or_default();
-        usize::try_from(block).unwrap_or(usize::MAX)
-    }
 }
 
-/// Chooses blocks that fit the slots, and are not smaller than what others keep a hash for.
-fn block_len(size: u64, slots: usize) -> Result<u64, ConfigError> {
-    let slots = u64::try_from(slots).unwrap_or(u64::MAX);
-    let least =
-        size.checked_div(slots).ok_or(ConfigError::TooFewSlots { what: "blocks", needed: 1 })?;
-    let least = least.saturating_add(u64::from(!size.is_multiple_of(slots)));
-    let least = least.max(MIN_BLOCK).max(Shape::customary(size).span);
-    let too_few = ConfigError::TooFewSlots { what: "blocks", needed: 2 };
-    least.checked_next_power_of_two().ok_or(too_few)
+/// Returns the name that requests use: none if there is a hash.
+const fn requested_name<'a>(file: &FileInfo<'a>) -> &'a [u8] {
+    if file.sha1.is_some() { &[] } else { file.name }
+}
+
+fn padded(name: &[u8]) -> [u8; MAX_NAME] {
+    let mut padded = [0; MAX_NAME];
+    padded.iter_mut().zip(name).for_each(|(to, from)| *to = *from);
+    padded
 }
 
 impl Core<'_> {
@@ -158,7 +157,7 @@ impl Core<'_> {
     }
 
     pub(super) fn block(&mut self, block: usize) -> Option<&mut BlockSlot> {
-        self.blocks.get_mut(..self.state.block_count)?.get_mut(block)
+        self.blocks.get_mut(..self.state.geometry.block_count)?.get_mut(block)
     }
 
     pub(super) fn find_conn(&self, conn: ConnId) -> Option<usize> {

@@ -5,6 +5,7 @@ mod blocks;
 mod body;
 mod config;
 mod event;
+mod geometry;
 mod heads;
 mod iterators;
 mod lifecycle;
@@ -34,6 +35,7 @@ pub use slots::{BlockSlot, Source, SourceSlot};
 pub use storage::{DownloadLimits, DownloadVec};
 pub use storage::{DownloadParts, DownloadPartsRef, DownloadSlots, DownloadStorage};
 
+use geometry::Geometry;
 use logic::{Core, State};
 
 /// The download of a file. `S` is its storage: [`DownloadSlots`], or on the heap `DownloadVec`.
@@ -139,18 +141,27 @@ impl<S: DownloadStorage> Download<S> {
         written: &[(u64, u64)],
         mut storage: S,
     ) -> Result<Self, ConfigError> {
-        config.validate()?;
         let DownloadParts { sources, blocks } = storage.parts();
-        let state = State::new(config, file, sources.len(), blocks.len())?;
+        let geometry = State::check(&config, &file, sources.len(), blocks.len())?;
         sources.fill(SourceSlot::EMPTY);
         blocks.fill(BlockSlot::EMPTY);
-        let mut download = Self { state, storage };
-        let mut core = download.core();
+        let mut missing = geometry.block_count;
         for (first, len) in written {
-            core.restore(*first, *len);
+            missing = missing.saturating_sub(geometry.restore(blocks, *first, *len));
         }
-        core.check_completion();
-        Ok(download)
+        Ok(Self::with(&config, &file, geometry, missing, storage))
+    }
+
+    /// As a function of its own it builds the state where the caller wants it.
+    #[inline(never)]
+    fn with(
+        config: &DownloadConfig,
+        file: &FileInfo<'_>,
+        geometry: Geometry,
+        missing: usize,
+        storage: S,
+    ) -> Self {
+        Self { state: State::new(config, file, geometry, missing), storage }
     }
 
     /// Adds a source; it is dialled or pushed when it is needed.

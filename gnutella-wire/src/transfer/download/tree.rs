@@ -6,7 +6,7 @@ use super::slots::{Phase, Status};
 use super::tree_state::{BadTree, MAX_URI, NODE, Offer, Reader, Step, Tree};
 use crate::error::DecodeError;
 use crate::huge::TigerRoot;
-use crate::thex::{BREADTH_FIRST, Fold, Node, Record};
+use crate::thex::{BREADTH_FIRST, Node, Record};
 
 impl Core<'_> {
     /// Remembers that a source has a tree, if one is needed.
@@ -29,7 +29,7 @@ impl Core<'_> {
         if is_wanted
             && is_needed
             && !has_failed
-            && self.state.block_count > 1
+            && self.state.geometry.block_count > 1
             && self.state.single == Single::No
         {
             self.state.tree = Tree::Offered(offer);
@@ -56,8 +56,8 @@ impl Core<'_> {
 
     /// Prepares for a body that is nothing but nodes.
     pub(super) fn begin_raw_tree(&mut self, total: u64) -> Result<(), BadTree> {
-        let size = self.state.size;
-        let block_len = self.state.block_len;
+        let size = self.state.geometry.size;
+        let block_len = self.state.geometry.block_len;
         let Tree::Fetching(_, reader) = &mut self.state.tree else { return Err(BadTree) };
         reader.begin(size, block_len, total)
     }
@@ -84,8 +84,8 @@ impl Core<'_> {
     }
 
     fn read_record(&mut self, bytes: &[u8]) -> Result<usize, BadTree> {
-        let size = self.state.size;
-        let block_len = self.state.block_len;
+        let size = self.state.geometry.size;
+        let block_len = self.state.geometry.block_len;
         let Tree::Fetching(_, reader) = &mut self.state.tree else { return Err(BadTree) };
         let (record, rest) = match Record::decode(bytes) {
             Ok(decoded) => decoded,
@@ -124,12 +124,11 @@ impl Core<'_> {
             reader.upper = reader.upper.saturating_sub(1);
             return Ok(false);
         }
-        reader.of_group.push(node);
-        if reader.of_group.count() == reader.group || left == 0 {
-            let node = reader.of_group.root().ok_or(BadTree)?;
-            reader.of_group = Fold::new();
-            reader.of_all.push(node);
-            let slot = blocks.get_mut(..state.block_count).ok_or(BadTree)?;
+        reader.fold.push(node);
+        if reader.fold.count().trailing_zeros() >= reader.row || left == 0 {
+            let row = usize::try_from(reader.row).map_err(|_| BadTree)?;
+            let node = reader.fold.last(row).ok_or(BadTree)?;
+            let slot = blocks.get_mut(..state.geometry.block_count).ok_or(BadTree)?;
             slot.get_mut(reader.block).ok_or(BadTree)?.node = node;
             reader.block = reader.block.saturating_add(1);
         }
@@ -137,7 +136,7 @@ impl Core<'_> {
             return Ok(false);
         }
         let is_right =
-            reader.of_all.root() == Some(offer.root.0) && reader.block == state.block_count;
+            reader.fold.root() == Some(offer.root.0) && reader.block == state.geometry.block_count;
         let source = offer.source;
         if !is_right {
             return Err(BadTree);
@@ -149,7 +148,7 @@ impl Core<'_> {
 
     /// Compares what was received before with the new tree.
     fn verify_written(&mut self) {
-        for block in 0..self.state.block_count {
+        for block in 0..self.state.geometry.block_count {
             if let Some(slot) = self.block(block).filter(|slot| slot.status == Status::Written) {
                 slot.status = Status::VerifyDue;
                 self.state.verify_due = self.state.verify_due.saturating_add(1);

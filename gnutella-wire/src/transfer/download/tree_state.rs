@@ -38,9 +38,8 @@ pub(super) struct Offer {
 pub(super) struct Reader {
     pub(super) step: Step,
     pub(super) upper: u64, // nodes of the rows above that are still to come
-    pub(super) group: u64, // how many nodes make a block
-    pub(super) of_group: Fold<ROWS>,
-    pub(super) of_all: Fold<ROWS>,
+    pub(super) row: u32,   // a block has two to this power nodes of the last row
+    pub(super) fold: Fold<ROWS>,
     pub(super) block: usize,
 }
 
@@ -77,17 +76,17 @@ impl Tree {
 impl Reader {
     pub(super) const fn new() -> Self {
         let step = Step::RecordHeader;
-        Self { step, upper: 0, group: 1, of_group: Fold::new(), of_all: Fold::new(), block: 0 }
+        Self { step, upper: 0, row: 0, fold: Fold::new(), block: 0 }
     }
 
     /// Prepares for a tree of `total` nodes.
     pub(super) fn begin(&mut self, size: u64, block_len: u64, total: u64) -> Result<(), BadTree> {
         let shape = Shape::of_total(size, total).ok_or(BadTree)?;
-        if shape.span > block_len || shape.nodes >> ROWS != 0 || self.of_all.count() > 0 {
+        if shape.span > block_len || shape.nodes >> ROWS != 0 || self.fold.count() > 0 {
             return Err(BadTree); // too coarse to find a bad block, too fine, or a second tree
         }
         self.upper = total.saturating_sub(shape.nodes);
-        self.group = block_len.checked_div(shape.span).ok_or(BadTree)?;
+        self.row = block_len.checked_div(shape.span).ok_or(BadTree)?.trailing_zeros();
         self.step = Step::Nodes(total);
         Ok(())
     }

@@ -15,18 +15,18 @@ impl Core<'_> {
         if self.state.verify_due == 0 {
             return None;
         }
-        let blocks = self.blocks.get(..self.state.block_count)?;
+        let blocks = self.blocks.get(..self.state.geometry.block_count)?;
         let block = blocks.iter().position(|slot| slot.status == Status::VerifyDue)?;
         self.block(block)?.status = Status::Verifying;
         self.state.verify_due = self.state.verify_due.saturating_sub(1);
         self.state.verifying = self.state.verifying.saturating_add(1);
-        let (offset, end) = self.state.span(block);
+        let (offset, end) = self.state.geometry.span(block);
         Some(DownloadEvent::Verify { offset, len: end.saturating_sub(offset) })
     }
 
     pub(super) fn verified(&mut self, offset: u64, root: TigerRoot) {
-        let index = self.state.block_at(offset);
-        let is_begin = self.state.span(index).0 == offset;
+        let index = self.state.geometry.block_at(offset);
+        let is_begin = self.state.geometry.span(index).0 == offset;
         let Some(slot) = self.block(index) else { return };
         if slot.status != Status::Verifying || !is_begin {
             return;
@@ -104,7 +104,7 @@ impl Core<'_> {
 
     /// Returns the source that sent everything, if it was one.
     fn only_source(&self) -> Option<u32> {
-        let blocks = self.blocks.get(..self.state.block_count)?;
+        let blocks = self.blocks.get(..self.state.geometry.block_count)?;
         let first = blocks.first()?.from;
         let is_same = |slot: &BlockSlot| slot.from == first && !slot.mixed;
         (first != 0 && blocks.iter().all(is_same)).then_some(first)
