@@ -140,6 +140,12 @@ fn begin_leaf() -> Tiger {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test panics when it fails"
+)]
 mod tests {
     use super::{Fold, Node, parent};
 
