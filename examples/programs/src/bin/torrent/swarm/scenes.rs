@@ -1,11 +1,12 @@
 //! The three scenes.
 
 use core::time::Duration;
+use std::thread;
 
 use bittorrent_pieces::picker::{Order, Playback};
 use bittorrent_pieces::{PieceIndex, Policy, Priority};
 use examples::chart::{Axis, Chart, Mark, Scale, Series};
-use examples::progress;
+use examples::{progress, report};
 
 use super::Args;
 use super::world::{Kind, PEERS, World};
@@ -59,31 +60,39 @@ fn crowd(args: &Args) -> Chart {
     );
     println!("| order | half have all | all have all | sent by the seed | came twice |");
     println!("|---|---|---|---|---|");
+    let orders = [("rarest first", rarest), ("random", random), ("sequential", sequential)];
     let mut series = vec![];
-    for (index, (name, policy)) in
-        [("rarest first", rarest), ("random", random), ("sequential", sequential)]
-            .iter()
-            .enumerate()
-    {
-        let mut world = World::new(args.pieces, PIECE, args.seed);
-        let uplink = 2 * args.uplink();
-        let peers = args.peers;
-        world.add(&Kind { has_all: true, uplink, slots: 4, peers, policy: *policy });
-        let points = download(&mut world, args, Some(*policy), 4, name);
-        let given: u64 = world.nodes[0].torrent.peers().map(|peer| peer.traffic.bytes_sent).sum();
-        let wasted: u64 = world.nodes.iter().map(|node| node.wasted).sum();
-        let total = u64::from(args.pieces) * u64::from(PIECE);
-        println!(
-            "| {name} | {} | {} | {:.2} copies | {:.2} % |",
-            reached(&points, 50.0),
-            reached(&points, 100.0),
-            given as f64 / total as f64,
-            wasted as f64 * 100.0 / (total * args.peers as u64) as f64,
-        );
-        series.push(Series::new(*name, index, points));
-    }
+    thread::scope(|scope| {
+        let swarms = orders
+            .map(|(name, policy)| (name, scope.spawn(move || crowd_with(args, name, policy))));
+        for (index, (name, swarm)) in swarms.into_iter().enumerate() {
+            let (points, row) = swarm.join().expect("it does not panic");
+            report!("{row}");
+            series.push(Series::new(name, index, points));
+        }
+    });
     let all_here = Mark { x: 10.0, label: "all nodes have come".into() };
     chart("Completion of a flash crowd", "nodes that have all pieces", series, vec![all_here])
+}
+
+/// Downloads in one order; returns the share that is complete at each second, and the row of the table.
+fn crowd_with(args: &Args, name: &str, policy: Policy) -> (Vec<(f64, f64)>, String) {
+    let mut world = World::new(args.pieces, PIECE, args.seed);
+    let uplink = 2 * args.uplink();
+    let peers = args.peers;
+    world.add(&Kind { has_all: true, uplink, slots: 4, peers, policy });
+    let points = download(&mut world, args, Some(policy), 4, name);
+    let given: u64 = world.nodes[0].torrent.peers().map(|peer| peer.traffic.bytes_sent).sum();
+    let wasted: u64 = world.nodes.iter().map(|node| node.wasted).sum();
+    let total = u64::from(args.pieces) * u64::from(PIECE);
+    let row = format!(
+        "| {name} | {} | {} | {:.2} copies | {:.2} % |",
+        reached(&points, 50.0),
+        reached(&points, 100.0),
+        given as f64 / total as f64,
+        wasted as f64 * 100.0 / (total * args.peers as u64) as f64,
+    );
+    (points, row)
 }
 
 fn fleet(args: &Args) -> Chart {

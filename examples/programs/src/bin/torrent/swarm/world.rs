@@ -31,7 +31,8 @@ pub(crate) struct World {
     net: Network,
     rng: Rng,
     seed: u64,
-    dirty: Vec<usize>, // nodes that may have something to send
+    dirty: Vec<usize>,         // nodes that may have something to send
+    soonest: Option<Duration>, // the first deadline of a node
 }
 
 /// One node.
@@ -76,6 +77,7 @@ impl World {
             rng: Rng::new(seed),
             seed,
             dirty: vec![],
+            soonest: None,
         }
     }
 
@@ -147,13 +149,17 @@ impl World {
     /// Handles all that happens until then.
     pub(crate) fn run_until(&mut self, until: Duration) {
         while self.net.now() < until {
-            while let Some(index) = self.dirty.pop() {
-                self.pump(index);
+            if !self.dirty.is_empty() {
+                while let Some(index) = self.dirty.pop() {
+                    self.pump(index);
+                }
+                self.soonest = self.nodes.iter().filter_map(|node| node.deadline).min();
             }
-            let deadline = self.nodes.iter().filter_map(|node| node.deadline).min();
-            if let Some(delivery) = self.net.next(deadline.unwrap_or(until).min(until)) {
-                self.dirty.push(delivery.at().0 as usize);
-                self.deliver(delivery);
+            if let Some(delivery) = self.net.next(self.soonest.unwrap_or(until).min(until)) {
+                let index = delivery.at().0 as usize;
+                if self.deliver(delivery) {
+                    self.dirty.push(index);
+                }
                 continue;
             }
             let now = self.net.now();
@@ -166,7 +172,8 @@ impl World {
         }
     }
 
-    fn deliver(&mut self, delivery: Delivery) {
+    /// Gives a node what arrived; returns whether the torrent learnt anything. A part of a message waits for the rest.
+    fn deliver(&mut self, delivery: Delivery) -> bool {
         let now = self.net.now();
         let index = delivery.at().0 as usize;
         let node = &mut self.nodes[index];
@@ -182,26 +189,28 @@ impl World {
             }
             Delivery::Bytes { stream, bytes, .. } => {
                 let conn = ConnId(stream.0 as u32);
-                if let Some((_, received)) = node.streams.get_mut(&conn) {
-                    received.extend(bytes);
-                    self.read(index, conn);
-                }
+                let Some((_, received)) = node.streams.get_mut(&conn) else { return false };
+                received.extend(bytes);
+                return self.read(index, conn);
             }
             Delivery::Closed { stream, .. } => {
                 let conn = ConnId(stream.0 as u32);
                 node.streams.remove(&conn);
                 node.torrent.handle_closed(now, conn);
             }
-            Delivery::Datagram { .. } => {}
+            Delivery::Datagram { .. } => return false,
         }
+        true
     }
 
-    fn read(&mut self, index: usize, conn: ConnId) {
+    /// Gives the torrent what was received; returns whether it was a message at least.
+    fn read(&mut self, index: usize, conn: ConnId) -> bool {
         const PIECE_HEADER: usize = 13;
         let now = self.net.now();
+        let mut learnt = false;
         loop {
             let node = &mut self.nodes[index];
-            let Some((_, received)) = node.streams.get_mut(&conn) else { return };
+            let Some((_, received)) = node.streams.get_mut(&conn) else { return learnt };
             let handled = node.torrent.handle_bytes(now, conn, received);
             let handled = handled.expect("all nodes run the same program");
             let consumed = handled.consumed;
@@ -211,10 +220,11 @@ impl World {
                 node.wasted += (consumed - PIECE_HEADER) as u64;
             }
             received.drain(..consumed);
+            learnt |= consumed > 0;
             if busy {
                 self.pump(index);
             } else if consumed == 0 {
-                return;
+                return learnt;
             }
         }
     }
