@@ -4,7 +4,7 @@ use core::net::Ipv4Addr;
 
 use gnutella_wire::opennap::peer::{Answer, Ask};
 use gnutella_wire::opennap::{
-    Bound, File, Frame, Kind, LinkType, MAX_DATA, Message, NapAddress, NapError, Source,
+    Bound, File, Frame, Kind, LinkType, MAX_DATA, Message, NapAddress, NapError, Source, Wanted,
 };
 use gnutella_wire::{BufferTooSmall, Text};
 
@@ -129,6 +129,23 @@ fn the_size_before_a_file_is_split_from_its_data() {
     assert_eq!(&out[..len], b"mred \"C:\\a \"b.mp3\" 7");
     assert_eq!(Ask::decode(&out[..len]), Some(ask));
     assert_eq!(Ask::decode(&out[..len - 1]), None);
+}
+
+/// As in `OpenNap`, any white space ends a word, or a client that ends its words in a return would have another nick.
+#[test]
+fn fields_end_at_any_white_space() {
+    for space in [" ", "\t", "\r", "\n", "\r\n", " \t \r"] {
+        let data = format!("{space}ann{space}\"my song.mp3\"{space}7{space}");
+        let frame = Frame { kind: Kind::UPLOAD_LIMIT, data: data.as_bytes() };
+        let wanted = Wanted { nick: text("ann"), name: text("my song.mp3") };
+        let message = Message::UploadLimit(wanted, 7);
+        assert_eq!(Message::from_frame(frame), Ok(message), "{data:?}");
+        let bytes = encoded(&message);
+        assert_eq!(&bytes[4..], b"ann \"my song.mp3\" 7");
+    }
+    let data = b"ann\r\r uON";
+    let word = Message::from_frame(Frame { kind: Kind::PORT_ERROR, data });
+    assert_eq!(word, Ok(Message::PortError(text("ann"))));
 }
 
 /// Servers send 32 zeros if they know no MD5; `TekNap` shares `NOMD5COMPUTED`; some append the size.

@@ -14,20 +14,20 @@ impl<'a> Fields<'a> {
         Self(data)
     }
 
-    /// Returns a word; `None` at the end.
+    /// Returns a word, up to the next white space as in `OpenNap`; `None` at the end.
     pub(super) fn word(&mut self) -> Option<Text<'a>> {
         let rest = self.0.trim_ascii_start();
-        let end = rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len());
+        let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
         let (word, rest) = rest.split_at_checked(end)?;
         self.0 = rest;
         Text::new(word).filter(|word| !word.is_empty())
     }
 
     /// Returns a name in quotes, or a word. Quotes inside are not escaped, so the name ends at the
-    /// first quote before a space or the end. Without a closing quote it is all that is left, as in `OpenNap` 0.36.
+    /// first quote before white space or the end. Without a closing quote it is all that is left, as in `OpenNap` 0.36.
     pub(super) fn name(&mut self) -> Option<Text<'a>> {
         let [b'"', rest @ ..] = self.0.trim_ascii_start() else { return self.word() };
-        let ends = |at: &usize| matches!(rest.get(at.saturating_add(1)), None | Some(b' '));
+        let ends = |at: &usize| rest.get(at.saturating_add(1)).is_none_or(u8::is_ascii_whitespace);
         let quotes = rest.iter().enumerate().filter(|(_, byte)| **byte == b'"');
         let end = quotes.map(|(at, _)| at).find(ends).unwrap_or(rest.len());
         let (name, after) = rest.split_at_checked(end)?;
