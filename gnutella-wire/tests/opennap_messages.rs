@@ -176,6 +176,23 @@ fn an_md5_of_zeros_is_unknown() {
     }
 }
 
+/// Some servers leave the MD5 and the link out of 204. If the message is sent on, zeros keep the place of the MD5.
+#[test]
+fn an_md5_that_is_missing_is_sent_as_zeros() {
+    let data = b"ann 16777343 6699 \"a.mp3\"";
+    let read = Message::from_frame(Frame { kind: Kind::DOWNLOAD_ACK, data }).unwrap();
+    let address = NapAddress(16_777_343);
+    let (nick, name) = (text("ann"), text("a.mp3"));
+    let source = Source { nick, address, port: 6699, name, md5: Text::EMPTY, link: LinkType(0) };
+    assert_eq!(read, Message::DownloadAck(source));
+    let zeros = "0".repeat(32);
+    let sent = format!("ann 16777343 6699 \"a.mp3\" {zeros} 0");
+    assert_eq!(&encoded(&read)[4..], sent.as_bytes());
+    let file = File { name, md5: Text::EMPTY, size: 1, bitrate: 2, frequency: 3, seconds: 4 };
+    let sent = format!("\"a.mp3\" {zeros} 1 2 3 4");
+    assert_eq!(&encoded(&Message::Share(file))[4..], sent.as_bytes());
+}
+
 /// The numbers of `napster.txt` and the words that traces print for them.
 #[test]
 fn kinds_have_names() {

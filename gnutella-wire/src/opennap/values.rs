@@ -155,7 +155,12 @@ impl<'a> File<'a> {
 
     pub(super) fn write(&self, out: &mut Joiner<'_, '_>) {
         let Self { name, md5, size, bitrate, frequency, seconds } = *self;
-        out.name(name).word(md5).number(size).number(bitrate).number(frequency).number(seconds);
+        out.name(name)
+            .word(sent_md5(md5))
+            .number(size)
+            .number(bitrate)
+            .number(frequency)
+            .number(seconds);
     }
 }
 
@@ -204,6 +209,14 @@ impl Source<'_> {
     }
 }
 
+/// What servers send where they have no MD5.
+pub(super) const UNKNOWN_MD5: Text<'_> = Text::of_text(&[b'0'; 32]);
+
+/// Returns what is sent of an MD5: an empty field would be none, and the next one would be taken for it.
+const fn sent_md5(md5: Text<'_>) -> Text<'_> {
+    if md5.is_empty() { UNKNOWN_MD5 } else { md5 }
+}
+
 /// Returns an MD5 that is one: not zeros, and not a word such as `NOMD5COMPUTED`. What may follow the 32 digits, as
 /// in `md5-size`, is ignored.
 fn known_md5(md5: Text<'_>) -> Option<Text<'_>> {
@@ -249,7 +262,8 @@ impl<'a> Source<'a> {
 
     pub(super) fn write(&self, out: &mut Joiner<'_, '_>) {
         let Self { nick, address, port, name, md5, link } = *self;
-        out.word(nick).number(address.0).number(port).name(name).word(md5).number(link.0);
+        out.word(nick).number(address.0).number(port).name(name);
+        out.word(sent_md5(md5)).number(link.0);
     }
 }
 

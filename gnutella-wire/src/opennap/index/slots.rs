@@ -10,7 +10,7 @@ use super::link::{By, LINKS, Link};
 use super::user_state::UserState;
 use crate::machine::ConnId;
 use crate::opennap::search::Bound;
-use crate::opennap::values::{File, LinkType, NapAddress};
+use crate::opennap::values::{File, LinkType, NapAddress, UNKNOWN_MD5};
 use crate::text::Text;
 
 /// The longest nick that an index takes, in bytes.
@@ -19,8 +19,6 @@ pub const MAX_NICK: usize = 19;
 pub const MAX_NAME: usize = 255;
 const MAX_MD5: usize = 48;
 const MAX_WORDS: usize = 255;
-/// What servers send where they have no MD5.
-const UNKNOWN_MD5: &[u8] = &[b'0'; 32];
 const REPLIES: usize = 4;
 const HOTLIST: usize = 8;
 const WANTED: usize = 4;
@@ -301,8 +299,8 @@ impl Row {
     /// Sets what is announced of the file besides its name. An MD5 that is too long counts as unknown.
     pub(super) fn describe(&mut self, file: &File<'_>) {
         self.numbers = [file.size, file.bitrate, file.frequency, file.seconds];
-        let unknown = Text::new(UNKNOWN_MD5).unwrap_or_default();
-        self.md5 = Bytes::new(file.md5).or_else(|| Bytes::new(unknown)).unwrap_or(Bytes::EMPTY);
+        let known = Bytes::new(file.md5);
+        self.md5 = known.or_else(|| Bytes::new(UNKNOWN_MD5)).unwrap_or(Bytes::EMPTY);
     }
 
     pub(super) const fn id(&self, file: u32) -> FileId {
