@@ -125,7 +125,8 @@ fn optional_keys_are_written_and_read() {
 #[test]
 fn responses_have_the_keys_of_their_beps() {
     let [seeds, leechers] = [[b's'; 256], [b'p'; 256]];
-    let (public_key, signature) = ([b'K'; 32], [b'S'; 64]);
+    let public_key = [b'K'; 32];
+    let signature = [b'S'; 64];
     let nodes = [b'n'; 52];
     let nodes6 = [b'm'; 38];
     let hashes = [[b'h'; 20], [b'i'; 20]];

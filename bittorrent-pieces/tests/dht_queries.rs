@@ -169,7 +169,10 @@ fn buckets_are_refreshed() {
     alone.add(secs(120), honest(2)).unwrap();
     alone.handle_timeout(secs(120));
     let queries = queries_of(&mut alone);
-    assert!(queries.iter().all(|query| query.text.starts_with("PING")), "an address is no node");
+    assert!(
+        queries.iter().all(|query| query.text.starts_with("PING")),
+        "an address without an id is not queried"
+    );
     // Eight nodes: one bucket, which any id refreshes.
     let mut eight = with_nodes(limits(), 1..=8);
     assert_eq!(eight.table().buckets(), 1);
@@ -375,7 +378,7 @@ fn a_node_in_the_way_of_another_is_pinged() {
         assert_eq!(node.table().health(now, far(oldest)), Some(Health::Good));
     }
     query(&mut node, secs(1_010), honest(30), Query::new(far(30), Method::Ping));
-    assert!(queries_of(&mut node).is_empty(), "all are good: there is no room");
+    assert!(queries_of(&mut node).is_empty(), "the bucket is full of good nodes");
     assert!((21..=28).all(|n| node.table().health(secs(1_010), far(n)).is_none()));
 }
 

@@ -96,7 +96,7 @@ fn as_many_nodes_are_named_as_fit() {
             let count = nodes(&response(&reply), family);
             counts.insert(count);
             assert!(reply.len() <= 3 * sent, "{} bytes for {sent}", reply.len());
-            // What is left is no room for another; up to 17 bytes are kept for a longer address and length.
+            // Another node does not fit into what is left; up to 17 bytes are kept for a longer address and length.
             assert!(count == 8 || reply.len() + size + 17 > 3 * sent, "{count} for {sent}");
         }
         assert!(counts.len() > 1 && counts.last() == Some(&8), "{counts:?}");

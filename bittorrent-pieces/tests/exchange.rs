@@ -199,7 +199,7 @@ fn a_newcomer_is_sent_the_peers_that_are_there() {
     assert_eq!(room.exchanged(80), Some((vec![12], vec![])));
 }
 
-/// BEP 10: without an id there is no such message to a peer; without the option there is none to anybody.
+/// BEP 10: a peer without an id for the message does not get it; without the option nobody does.
 #[test]
 fn peers_are_sent_to_those_that_support_it() {
     for on in [true, false] {

@@ -79,7 +79,7 @@ fn pieces_that_a_peer_got_or_lost_are_counted() {
             deliver(leech, ZERO, C, extended(&[3, 0, 0, 0, piece as u8])).unwrap();
         }
     });
-    // A seed that lost one piece is none; that piece is then as rare as any.
+    // A peer that lost one piece is not a seed any more; that piece is then as rare as any.
     for seed in 0..6 {
         let mut leech = leech(seed);
         join_modern(&mut leech, C, Reserved::FAST | Reserved::EXTENDED);

@@ -205,7 +205,7 @@ fn extended_handshake(torrent: &mut Torrent<TorrentVec>) -> Vec<u8> {
     }
 }
 
-/// BEP 10: an accepted peer is dialled at the port that it announces; 0 is no port. A dialled one has proved its port.
+/// BEP 10: an accepted peer is dialled at the port that it announces; 0 is not a valid port. A dialled one has proved its port.
 #[test]
 fn a_peer_announces_its_port_if_it_was_accepted() {
     for (side, port, listed) in

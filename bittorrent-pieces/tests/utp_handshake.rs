@@ -72,7 +72,7 @@ fn the_numbers_of_a_dialled_connection_are_those_of_bep_29() {
     );
     assert_eq!(end.poll_timeout(), Some(ms(3_050)), "the SYN is not repeated any more");
     assert_eq!(end.read(conn, &mut [0; 9]), Ok(0));
-    assert_eq!(transmits(&mut end), [], "nothing was read, so there is no more room");
+    assert_eq!(transmits(&mut end), [], "nothing was read, so no window update is due");
 }
 
 /// The answer names the SYN; other packets, and any before the SYN was sent, are not expected.

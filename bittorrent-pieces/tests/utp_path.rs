@@ -146,7 +146,7 @@ fn a_long_packet_that_was_sent_seldom_may_still_arrive() {
     assert_eq!(peer.end.poll_event(), None);
 }
 
-/// A peer that stores nothing is no sign of a short path: the 15 s begin when it has room.
+/// A peer that stores nothing does not show a short path: the 15 s begin when it has room.
 #[test]
 fn the_time_without_room_does_not_count() {
     let mut peer = long_packets();
@@ -186,7 +186,7 @@ fn a_window_of_three_packets_is_too_small_for_a_probe() {
     // With this queuing delay a round trip adds 1,056 bytes to a window of 528: 3,000 * 0.353 * 527 / 528.
     for (delay, lens) in [(64_733, [548, 548, 548]), (64_600, [1_010, 548, 548])] {
         let mut peer = Opened::with_probes(limits());
-        // The delay counts when three samples have it. Packets that are not full are no probes.
+        // The delay counts when three samples have it. Packets that are not full are not probes.
         for (nth, delay) in [(0, 0), (1, delay), (2, delay), (3, delay)] {
             assert_eq!(peer.write(ms(0), FULL - 1), [nth]);
             peer.handle(ms(0), Packet { difference: 1 + delay, ..peer.state(nth + 1) }).unwrap();
@@ -200,7 +200,8 @@ fn a_window_of_three_packets_is_too_small_for_a_probe() {
     }
 }
 
-/// After two timeouts in a row the path may have changed: packets are as short as every path carries. One is no reason.
+/// After two timeouts in a row the path may have changed: packets are as short as every path carries.
+/// One timeout does not shorten them.
 #[test]
 fn two_timeouts_in_a_row_shorten_the_packets() {
     for (timeouts, until, next) in [(1, 11, vec![8]), (2, 13, vec![8, 9])] {

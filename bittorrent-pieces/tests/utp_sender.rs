@@ -120,7 +120,7 @@ fn only_bare_acknowledgements_are_counted() {
     let mut peer = in_flight(4);
     for nth in 1..=5 {
         peer.handle(ms(100), peer.payload(PacketKind::Data, nth, 1, b"y")).unwrap();
-        assert_eq!(peer.data(), [], "the acknowledgement is no data");
+        assert_eq!(peer.data(), [], "an acknowledgement has no data");
         assert_eq!(peer.sack(ms(100), 1, &[0, 0, 0, 0]), []);
     }
     // Nothing is in flight: a keep-alive is not a duplicate.

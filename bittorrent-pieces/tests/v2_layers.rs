@@ -173,7 +173,11 @@ fn a_link_in_a_tree_has_no_bytes() {
     let none =
         "d4:infod9:file treed1:ad0:d0:0:eee12:meta versioni2e4:name1:n12:piece lengthi16384eee";
     let missing = Metainfo::decode(none.as_bytes(), Mode::Strict).err();
-    assert_eq!(missing, Some(MetainfoError::Key("length")), "it is no link");
+    assert_eq!(
+        missing,
+        Some(MetainfoError::Key("length")),
+        "a file that is not a link has a length"
+    );
 }
 
 /// BEP 27: only a 1 makes a torrent private.

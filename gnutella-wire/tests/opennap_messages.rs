@@ -161,7 +161,8 @@ fn an_md5_of_zeros_is_unknown() {
         ("firewallerror".to_owned(), None),
     ];
     for (md5, expected) in &rows {
-        let (name, md5) = (text("a.mp3"), text(md5));
+        let name = text("a.mp3");
+        let md5 = text(md5);
         let file = File { name, md5, size: 1, bitrate: 128, frequency: 44_100, seconds: 60 };
         assert_eq!(file.known_md5(), expected.map(text), "{md5:?}");
         let source = Source {
@@ -182,7 +183,8 @@ fn an_md5_that_is_missing_is_sent_as_zeros() {
     let data = b"ann 16777343 6699 \"a.mp3\"";
     let read = Message::from_frame(Frame { kind: Kind::DOWNLOAD_ACK, data }).unwrap();
     let address = NapAddress(16_777_343);
-    let (nick, name) = (text("ann"), text("a.mp3"));
+    let nick = text("ann");
+    let name = text("a.mp3");
     let source = Source { nick, address, port: 6699, name, md5: Text::EMPTY, link: LinkType(0) };
     assert_eq!(read, Message::DownloadAck(source));
     let zeros = "0".repeat(32);
@@ -286,6 +288,7 @@ fn what_fills_a_frame_to_its_end_comes_back() {
     let bytes = encoded(&whole);
     assert_eq!(Message::decode(&bytes, u16::MAX), Ok((whole, &b""[..])));
     let too_long = Message::decode(&bytes, u16::MAX - 1).unwrap_err();
-    let (kind, len, limit) = (Kind::PRIVATE, u16::MAX, u16::MAX - 1);
-    assert_eq!(too_long, NapError::TooLong { kind, len, limit });
+    let kind = Kind::PRIVATE;
+    let limit = u16::MAX - 1;
+    assert_eq!(too_long, NapError::TooLong { kind, len: u16::MAX, limit });
 }

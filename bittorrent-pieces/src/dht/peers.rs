@@ -83,7 +83,7 @@ fn place(
     free.or_else(|| random_place(slots.len(), rng))
 }
 
-/// Returns a place below `len`; 0 if there is none.
+/// Returns a place below `len`, or 0 if `len` is 0.
 fn random_place(len: usize, rng: &mut Rng) -> Option<usize> {
     let drawn = rng.below(u64::try_from(len).unwrap_or(u64::MAX));
     usize::try_from(drawn).ok()

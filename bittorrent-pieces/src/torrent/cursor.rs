@@ -8,7 +8,7 @@ use super::inner::{Core, Swarm};
 use super::padding::Padding;
 use super::peer::PeerState;
 use super::queue::{Queue, share};
-use super::requests::Refills;
+use super::refills::Refills;
 use super::storage::TorrentParts;
 use super::trees::{Root, Trees};
 use crate::bitfield::Bitfield;

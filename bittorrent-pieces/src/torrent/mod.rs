@@ -23,6 +23,7 @@ mod peer;
 mod pex;
 mod queue;
 mod receive;
+mod refills;
 mod requests;
 mod schedule;
 mod scheduling;
@@ -61,7 +62,7 @@ pub use memory::torrent_memory;
 pub use padding::{Padding, PaddingOf};
 pub use peer::{Peer, PeerSlot, Traffic};
 pub use queue::RequestSlot;
-use requests::Refills;
+use refills::Refills;
 pub use storage::{
     HASHES_LEN, TorrentParts, TorrentPartsRef, TorrentSlots, TorrentStorage, bits_len, receive_len,
     requests_len, transmit_len,

@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(behind(block(9, 0, 10_000)), 0);
     }
 
-    /// A padding file behind the last byte, or of no bytes, is no padding of any piece.
+    /// A padding file behind the last byte or without bytes pads no piece.
     #[test]
     fn padding_without_bytes_is_none() {
         let geometry = Geometry::new(40_000, 32_768).unwrap();

@@ -6,9 +6,9 @@ use super::counter::Counter;
 use super::cursor::{PeerMut, View, peer_pieces};
 use super::padding::Padding;
 use super::queue::{RequestSlot, Step};
+use super::refills::Refill;
 use crate::block::Block;
 use crate::compact_time::Stamp;
-use crate::invariant::invariant;
 use crate::picker::Selection;
 
 /// At the end, a block is requested of a second peer once it took this many times the usual round-trip
@@ -19,40 +19,16 @@ const SOONEST: Duration = Duration::from_millis(250);
 /// The number of blocks that are chosen at a time.
 const BATCH: usize = 16;
 
-/// The pipelines to fill at the end of a call, in this order. It is not done at once: of all that a torrent does it needs the
-/// deepest stack, and what handles a message would stand on it too.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Refills([Option<Refill>; 2]);
-
-/// Which pipelines are filled.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Refill {
-    /// Those of all peers that may have room.
-    All,
-    /// Those of all such peers if something became free, else that of the peer in a slot.
-    Freed(Option<usize>),
-}
-
 impl View<'_> {
     /// Fills the pipeline of the peer in a slot, and of all others where something became free, at the end of the call.
     pub(super) fn refill(&mut self, index: Option<usize>) {
-        self.note_refill(Refill::Freed(index));
-    }
-
-    pub(super) fn note_refill(&mut self, refill: Refill) {
-        let Refills(due) = &mut self.refills;
-        let place = due.iter_mut().find(|place| place.is_none());
-        invariant!(place.is_some(), "a call makes more refills than there is room for");
-        if let Some(place) = place {
-            *place = Some(refill);
-        }
+        self.refills.note(Refill::Freed(index));
     }
 
     /// Fills the pipelines that the current call noted.
     #[inline]
     pub(super) fn serve_refills(&mut self) {
-        let Refills(due) = core::mem::take(&mut self.refills);
-        for refill in due.into_iter().flatten() {
+        for refill in self.refills.take() {
             self.serve_refill(refill);
         }
     }

@@ -9,7 +9,7 @@ use super::inner::Core;
 use super::packed::HOLEPUNCH_BUDGET;
 use super::peer::{HASH_BUDGET, PeerSlot, PeerState};
 use super::queue::{RequestSlot, Step, ours};
-use super::requests::Refill;
+use super::refills::Refill;
 use crate::compact_time::{Maybe, Stamp};
 use crate::ready;
 
@@ -158,7 +158,7 @@ impl View<'_> {
             }
             Timer::Endgame => {
                 self.core.swarm.endgame_at = None;
-                self.note_refill(Refill::All);
+                self.refills.note(Refill::All);
             }
         }
     }

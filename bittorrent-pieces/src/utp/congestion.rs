@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(base.delay(Duration::from_secs(40 * 60), 500), 0);
     }
 
-    /// The least of the last three samples counts: one slow packet is no queue.
+    /// The least of the last three samples counts: one slow packet is not a queue.
     #[test]
     fn three_slow_packets_are_a_queue() {
         let mut congestion = Congestion::new(528);

@@ -2,9 +2,7 @@
 
 use core::fmt;
 
-use thiserror::Error;
-
-use super::issuer::IssueError;
+use super::error::{CheckpointError, IssueError};
 use super::key::SignerKey;
 use super::note::{MAX_TEXT_LEN, write_signature};
 use super::text::{HashText, TextWriter, parse_decimal, parse_hash};
@@ -21,28 +19,6 @@ pub struct Checkpoint<'n> {
     pub head: TreeHead,
     /// Further lines, each with its line feed; usually empty. Witnesses do not vouch for them.
     pub extension: &'n str,
-}
-
-/// The text is not a checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum CheckpointError {
-    /// The first line is missing, empty or has a control character.
-    #[error("no origin on line 1, or a control character in it")]
-    Origin,
-    /// The second line is not a decimal number of 64 bits without leading zeros.
-    #[error("invalid tree size on line 2")]
-    Size,
-    /// The third line is not a hash in base64.
-    #[error("invalid root hash on line 3")]
-    Root,
-    /// An extension line is empty, has a control character or does not end.
-    #[error("an extension line is empty, has a control character or lacks its line feed")]
-    Extension,
-    /// The tree is empty, and the root is not that of the empty tree.
-    #[error("the root of an empty tree is wrong")]
-    EmptyRoot,
 }
 
 impl<'n> Checkpoint<'n> {

@@ -1,10 +1,8 @@
 //! The issuing side: appends entries, hands out tiles to write, and signs what was written.
 
-use thiserror::Error;
-
-use super::checkpoint::{Checkpoint, CheckpointError};
+use super::checkpoint::Checkpoint;
+use super::error::IssueError;
 use super::key::SignerKey;
-use super::note::MAX_TEXT_LEN;
 use super::tile::{ReadTile, TILE_WIDTH, Tile, TileError};
 use crate::error::BufferTooSmall;
 use crate::hash::Hash;
@@ -51,40 +49,6 @@ pub struct Issuer<S> {
     size: u64,
     sealing: bool,
     levels: S,
-}
-
-/// An entry was not appended, or a checkpoint not signed. Nothing changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum IssueError {
-    /// A tile has to be saved first: poll [`Issuer::poll_write`].
-    #[error("a tile waits to be written; call poll_write")]
-    Unsaved,
-    /// The slots hold no larger tree.
-    #[error("table full: all {capacity} slots are in use")]
-    Full {
-        /// The number of level slots.
-        capacity: usize,
-    },
-    /// The checkpoint would not read as what it is.
-    #[error("malformed checkpoint: {0}")]
-    Malformed(#[from] CheckpointError),
-    /// The text of the checkpoint is longer than [`MAX_TEXT_LEN`] bytes.
-    #[error("a text of {0} bytes; at most {MAX_TEXT_LEN} can be signed")]
-    TextTooLong(usize),
-    /// The buffer is too small for the note.
-    #[error("buffer too small: {needed} bytes needed")]
-    BufferTooSmall {
-        /// The length in bytes that suffices.
-        needed: usize,
-    },
-}
-
-impl From<BufferTooSmall> for IssueError {
-    fn from(error: BufferTooSmall) -> Self {
-        Self::BufferTooSmall { needed: error.needed }
-    }
 }
 
 impl LevelSlot {

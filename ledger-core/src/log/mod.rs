@@ -18,6 +18,7 @@
 
 mod checkpoint;
 mod entries;
+mod error;
 mod follower;
 mod issuer;
 mod key;
@@ -28,10 +29,11 @@ mod text;
 mod tile;
 mod witness;
 
-pub use checkpoint::{Checkpoint, CheckpointError};
+pub use checkpoint::Checkpoint;
 pub use entries::{Entries, MAX_ENTRY_LEN, TruncatedEntry, write_entry};
+pub use error::{CheckpointError, IssueError};
 pub use follower::{EvidenceError, FollowError, Follower, SplitView, Update, read_unverified};
-pub use issuer::{IssueError, Issuer, LevelSlot};
+pub use issuer::{Issuer, LevelSlot};
 pub use key::{KeyError, KeyId, KeyKind, SignerKey, VerifierKey};
 pub use note::{
     MAX_SIGNATURES, MAX_TEXT_LEN, Note, NoteError, Payload, SignatureLine, SignatureLines,

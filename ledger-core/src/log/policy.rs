@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 
-use super::checkpoint::{Checkpoint, CheckpointError};
+use super::checkpoint::Checkpoint;
+use super::error::CheckpointError;
 use super::key::{KeyKind, VerifierKey};
 use super::note::{Note, NoteError, SignatureLine};
 use crate::hash::Hash;

@@ -31,8 +31,7 @@ pub(crate) struct World {
     net: Network,
     rng: Rng,
     seed: u64,
-    dirty: Vec<usize>,         // nodes that may have something to send
-    soonest: Option<Duration>, // the first deadline of a node
+    dirty: Vec<usize>, // nodes that may have something to send
 }
 
 /// One node.
@@ -77,7 +76,6 @@ impl World {
             rng: Rng::new(seed),
             seed,
             dirty: vec![],
-            soonest: None,
         }
     }
 
@@ -148,14 +146,15 @@ impl World {
 
     /// Handles all that happens until then.
     pub(crate) fn run_until(&mut self, until: Duration) {
+        let mut soonest = self.soonest();
         while self.net.now() < until {
             if !self.dirty.is_empty() {
                 while let Some(index) = self.dirty.pop() {
                     self.pump(index);
                 }
-                self.soonest = self.nodes.iter().filter_map(|node| node.deadline).min();
+                soonest = self.soonest();
             }
-            if let Some(delivery) = self.net.next(self.soonest.unwrap_or(until).min(until)) {
+            if let Some(delivery) = self.net.next(soonest.unwrap_or(until).min(until)) {
                 let index = delivery.at().0 as usize;
                 if self.deliver(delivery) {
                     self.dirty.push(index);
@@ -170,6 +169,11 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Returns the first deadline of a node. A deadline changes only when a node is pumped.
+    fn soonest(&self) -> Option<Duration> {
+        self.nodes.iter().filter_map(|node| node.deadline).min()
     }
 
     /// Gives a node what arrived; returns whether the torrent learnt anything. A part of a message waits for the rest.
@@ -220,7 +224,7 @@ impl World {
                 node.wasted += (consumed - PIECE_HEADER) as u64;
             }
             received.drain(..consumed);
-            learnt |= consumed > 0;
+            learnt |= busy || consumed > 0;
             if busy {
                 self.pump(index);
             } else if consumed == 0 {
