@@ -36,27 +36,24 @@ impl Room {
 
     /// A peer comes: dialled, so that its address is one that others may dial.
     fn join(&mut self, seconds: u64, conn: ConnId, addr: SocketAddr) {
-        let now = Duration::from_secs(seconds);
-        self.0.handle_connected(now, conn, Side::Dialled).unwrap();
-        assert!(self.0.set_address(conn, addr));
-        let mut bytes = [0; Handshake::LEN];
-        let reserved = Reserved::EXTENDED;
-        let peer_id = PeerId([conn.0 as u8 + 3; 20]);
-        Handshake { reserved, info_hash: HASH, peer_id }.encode(&mut bytes).unwrap();
-        self.0.handle_bytes(now, conn, &bytes).unwrap();
+        self.connect(seconds, conn, addr, Side::Dialled);
         if conn == LISTENER {
-            let payload = b"\0d1:md6:ut_pexi9eee";
-            let message = Message::Other { id: EXTENDED, payload };
-            let mut bytes = vec![0; message.encoded_len()];
-            message.encode(&mut bytes).unwrap();
-            self.0.handle_bytes(now, conn, &bytes).unwrap();
+            self.send(
+                seconds,
+                conn,
+                Message::Other { id: EXTENDED, payload: b"\0d1:md6:ut_pexi9eee" },
+            );
         }
     }
 
     /// A peer comes that dialled us, so that the port it listens on is unknown.
     fn accept(&mut self, seconds: u64, conn: ConnId, addr: SocketAddr) {
+        self.connect(seconds, conn, addr, Side::Accepted);
+    }
+
+    fn connect(&mut self, seconds: u64, conn: ConnId, addr: SocketAddr, side: Side) {
         let now = Duration::from_secs(seconds);
-        self.0.handle_connected(now, conn, Side::Accepted).unwrap();
+        self.0.handle_connected(now, conn, side).unwrap();
         assert!(self.0.set_address(conn, addr));
         let mut bytes = [0; Handshake::LEN];
         let reserved = Reserved::EXTENDED;
