@@ -4,13 +4,15 @@ mod by_hand;
 
 use bittorrent_pieces::bitfield::BitfieldError;
 use bittorrent_pieces::torrent::receive_len;
+use bittorrent_pieces::wire::fast::Fast;
 use bittorrent_pieces::wire::{Message, Piece, Reserved};
 use bittorrent_pieces::{
-    Bitfield, Block, CloseReason, Config, Event, Geometry, InfoHash, PeerError, PeerId,
-    PieceHashes, PieceIndex, Side, TorrentContent,
+    Bitfield, Block, CloseReason, Config, Event, Geometry, InfoHash, NotConnected, PeerError,
+    PeerId, PieceHashes, PieceIndex, Side, TorrentContent,
 };
 use by_hand::{
-    A, B, ZERO, block, build, deliver, hello, join_modern, limits, receive, sent_to, torrent,
+    A, B, ZERO, block, build, deliver, fast, greet, hello, join, join_modern, limits, receive,
+    request, seconds, sent_to, torrent,
 };
 
 /// Returns the reason with which a peer with all extensions is closed after some bytes.
@@ -112,4 +114,70 @@ fn a_closed_peer_is_done_with_after_its_event() {
     assert_eq!(seed.poll_event(), connected(B, 12));
     assert_eq!(seed.poll_event(), None);
     assert!(seed.handle_connected(ZERO, A, Side::Accepted).is_ok());
+}
+
+/// A peer that breaks the protocol is closed with the reason, once, and the rest of its bytes is dropped.
+#[test]
+fn a_peer_that_breaks_the_protocol_is_closed_with_the_reason() {
+    for (message, error) in [
+        (Message::Bitfield(&[1]), PeerError::Bitfield(BitfieldError::SpareBit(1))),
+        (Message::Have(PieceIndex(2)), PeerError::Piece(PieceIndex(2))),
+        (Message::Other { id: 14, payload: &[] }, PeerError::FastOff(14)),
+    ] {
+        let mut seed = torrent(0x80);
+        seed.handle_connected(ZERO, A, Side::Accepted).unwrap();
+        greet(&mut seed, A, 1).unwrap();
+        deliver(&mut seed, ZERO, A, Message::Have(PieceIndex(1))).unwrap();
+        assert_eq!(deliver(&mut seed, ZERO, A, Message::Other { id: 20, payload: &[0] }), Ok(6));
+        assert_eq!(deliver(&mut seed, ZERO, A, message), Err(error));
+        assert_eq!(seed.peer(A), None);
+        assert_eq!(seed.handle_bytes(ZERO, A, &[1; 9]).unwrap().consumed, 9, "dropped");
+        assert!(matches!(seed.poll_event(), Some(Event::Connected { conn: A, .. })));
+        let closed = Event::Closed { conn: A, reason: CloseReason::Protocol(error) };
+        assert_eq!(seed.poll_event(), Some(closed));
+        assert_eq!(seed.handle_bytes(ZERO, A, &[1]), Err(NotConnected(A)));
+        assert_eq!(seed.poll_event(), None);
+    }
+    let mut seed = torrent(0x80);
+    seed.handle_connected(ZERO, A, Side::Accepted).unwrap();
+    assert_eq!(greet(&mut seed, A, 2), Err(PeerError::InfoHash));
+}
+
+/// aria2 sends a second bitfield in place of many haves.
+#[test]
+fn a_later_bitfield_replaces_the_first() {
+    let mut leech = torrent(0);
+    join(&mut leech, A, 0x80);
+    assert_eq!(leech.peer(A).unwrap().wanted, 1);
+    deliver(&mut leech, ZERO, A, Message::Bitfield(&[0xC0])).unwrap();
+    assert_eq!((leech.peer(A).unwrap().wanted, leech.peer(A).unwrap().pieces), (2, 2));
+    leech.handle_timeout(seconds(10));
+    deliver(&mut leech, seconds(10), A, Message::Bitfield(&[0x40])).unwrap();
+    assert_eq!((leech.peer(A).unwrap().wanted, leech.peer(A).unwrap().pieces), (1, 1));
+    leech.handle_closed(ZERO, A);
+    join(&mut leech, B, 0x80);
+    let asked = sent_to(&mut leech, B).into_iter().filter(|line| request(line));
+    assert!(asked.collect::<Vec<_>>().iter().all(|line| line.contains("piece=0")));
+}
+
+/// A have-all or have-none of five bytes is counted for all pieces: a peer that repeats it is closed. A bitfield
+/// costs what its bytes cost; aria2 sends several in a round to sum up.
+#[test]
+fn a_repeated_have_all_closes_the_connection_and_a_repeated_bitfield_does_not() {
+    let repeated = Err(PeerError::RepeatedPieces);
+    for again in [Fast::HaveAll, Fast::HaveNone] {
+        let mut leech = torrent(0);
+        join_modern(&mut leech, A, Reserved::FAST);
+        receive(&mut leech, ZERO, A, &fast(Fast::HaveAll)).unwrap();
+        assert_eq!(receive(&mut leech, ZERO, A, &fast(again)).map(|_| ()), repeated);
+    }
+    let mut leech = torrent(0);
+    join(&mut leech, A, 0x80);
+    deliver(&mut leech, ZERO, A, Message::Bitfield(&[0xC0])).unwrap();
+    leech.handle_timeout(seconds(10));
+    deliver(&mut leech, seconds(11), A, Message::Bitfield(&[0x40])).unwrap();
+    for bitfield in [[0xC0], [0x80], [0xC0], [0x40]] {
+        let again = deliver(&mut leech, seconds(11), A, Message::Bitfield(&bitfield)).map(|_| ());
+        assert_eq!(again, Ok(()));
+    }
 }

@@ -4,10 +4,17 @@ use core::time::Duration;
 
 use bittorrent_pieces::bencode::WriteError;
 use bittorrent_pieces::tracker::http::{
-    AnnounceReply, HttpRequest, RequestError, encode_failure, encode_scrape,
+    self, AnnounceReply, Announced, Answer, AnswerError, HttpRequest, RequestError, Scraped,
+    UrlError, encode_failure, encode_scrape,
 };
-use bittorrent_pieces::tracker::{AnnounceEvent, ScrapeStats};
+use bittorrent_pieces::tracker::{Announce, AnnounceEvent, ScrapeStats};
 use bittorrent_pieces::{CompactPeers, Family, InfoHash, PeerId};
+
+const PEER: PeerId = PeerId(*b"-RW0001-aaaaaaaaaaaa");
+
+fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
 
 fn written(encode: impl Fn(&mut [u8]) -> Result<usize, WriteError>) -> Vec<u8> {
     let mut out = [0; 300];
@@ -24,7 +31,7 @@ fn written(encode: impl Fn(&mut [u8]) -> Result<usize, WriteError>) -> Vec<u8> {
 #[test]
 fn an_announce_is_answered_with_compact_peers() {
     let peers = CompactPeers::new(Family::V4, &[192, 0, 2, 1, 0x1A, 0xE1]).expect("one");
-    let mut reply = AnnounceReply::new(Duration::from_secs(1800), 3, 4, peers);
+    let mut reply = AnnounceReply::new(secs(1800), 3, 4, peers);
     let numbers = "8:completei3e";
     let rest = "10:incompletei4e8:intervali1800e5:peers6:";
     let mut expected = format!("d{numbers}{rest}").into_bytes();
@@ -129,4 +136,128 @@ fn a_scrape_names_torrents() {
     let short = format!("/scrape?info_hash={}", "a".repeat(21));
     assert_eq!(HttpRequest::decode(short.as_bytes()), Err(RequestError::Key("info_hash")));
     assert!(HttpRequest::decode(b"/scrape").is_ok(), "all torrents");
+}
+
+/// BEP 3 and 23: both forms of `peers`; BEP 7: `peers6`.
+#[test]
+fn http_answers_are_read_in_both_forms() {
+    let list = b"d8:completei2e10:incompletei1e8:intervali1800e12:min intervali60e5:peersl\
+        d2:ip9:192.0.2.17:peer id20:-RW0001-aaaaaaaaaaaa4:porti6881ee\
+        d2:ip15:tracker.exampleX4:porti1eeee";
+    let list = list.to_vec();
+    assert!(Announced::decode(&list).is_err(), "a stray byte");
+    let list = b"d8:completei2e10:incompletei1e8:intervali1800e12:min intervali60e5:peersl\
+        d2:ip9:192.0.2.17:peer id20:-RW0001-aaaaaaaaaaaa4:porti6881ee\
+        d2:ip12:host.example4:porti1eed4:porti1eeee\n";
+    let Ok(Answer::Done(answer)) = Announced::decode(list) else { panic!("an answer") };
+    assert_eq!((answer.interval, answer.min_interval), (secs(1800), Some(secs(60))));
+    assert_eq!((answer.seeders, answer.leechers), (Some(2), Some(1)));
+    let contacts: Vec<_> = answer.contacts().collect();
+    assert_eq!(contacts[0].peer_id, Some(PEER));
+    let contacts: Vec<_> = contacts.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        contacts,
+        ["192.0.2.1:6881", "host.example:1"],
+        "an entry without address is skipped"
+    );
+
+    let compact =
+        b"d11:external ip4:\xC0\x00\x02\x098:intervali9e5:peers12:\xC0\x00\x02\x01\x1A\xE1\
+        \xC6\x33\x64\x07\xC8\xD56:peers618:\x20\x01\x0D\xB8\0\0\0\0\0\0\0\0\0\0\0\x01\x1A\xE1e";
+    let Ok(Answer::Done(answer)) = Announced::decode(compact) else { panic!("an answer") };
+    let contacts: Vec<_> = answer.contacts().map(|it| it.to_string()).collect();
+    assert_eq!(contacts, ["192.0.2.1:6881", "198.51.100.7:51413", "[2001:db8::1]:6881"]);
+    assert_eq!(answer.external, Some("192.0.2.9".parse().unwrap()));
+
+    let failure = Announced::decode(b"d14:failure reason4:nopee");
+    assert_eq!(failure, Ok(Answer::Failure(b"nope")));
+    for (bytes, error) in [
+        (&b"d14:failure reasoni1ee"[..], AnswerError::Key("failure reason")),
+        (b"le", AnswerError::NotDictionary),
+    ] {
+        assert_eq!(Announced::decode(bytes), Err(error), "{}", bytes.escape_ascii());
+    }
+    let long = vec![b'0'; http::MAX_ANSWER_LEN + 1];
+    assert_eq!(Announced::decode(&long), Err(AnswerError::TooLong(long.len())));
+}
+
+/// Trackers omit the interval, send half a peer, a port 0, or a key of the wrong type: only that part is lost.
+#[test]
+fn a_malformed_part_of_an_answer_costs_only_itself() {
+    for (bytes, interval, peers) in [
+        (&b"d5:peers6:\xC0\x00\x02\x01\x1A\xE1e"[..], 1_800, 1),
+        (b"d8:intervali-9e5:peers7:\xC0\x00\x02\x01\x1A\xE1\x00e", 1_800, 1),
+        (b"d8:interval2:605:peers12:\xC0\x00\x02\x01\x1A\xE1\xC0\x00\x02\x02\0\0e", 1_800, 1),
+        (b"d8:intervali9e5:peersi1ee", 9, 0),
+        (b"d8:intervali9ee", 9, 0),
+        (b"d8:intervali9e5:peers6:\xC0\x00\x02\x01\x1A\xE16:peers63:abce", 9, 1),
+        (b"d8:intervali9e5:peersli1ed2:ip9:192.0.2.14:porti0eed2:ip9:192.0.2.14:porti1eeee", 9, 1),
+    ] {
+        let answer = Announced::decode(bytes);
+        let Ok(Answer::Done(answer)) = answer else {
+            panic!("{}: {answer:?}", bytes.escape_ascii())
+        };
+        assert_eq!(answer.interval, secs(interval), "{}", bytes.escape_ascii());
+        assert_eq!(answer.contacts().count(), peers, "{}", bytes.escape_ascii());
+    }
+}
+
+/// BEP 48: the answer, and its three rules for the URL.
+#[test]
+fn http_scrapes_are_written_and_read() {
+    let answer =
+        b"d5:filesd20:aaaaaaaaaaaaaaaaaaaad8:completei11e10:downloadedi13772e10:incompletei19ee\
+        3:abcdeee";
+    let Ok(Answer::Done(scraped)) = Scraped::decode(answer) else { panic!("an answer") };
+    let stats = ScrapeStats { seeders: 11, completed: 13_772, leechers: 19 };
+    let torrents: Vec<_> = scraped.torrents().collect();
+    assert_eq!(torrents, [Ok((InfoHash([b'a'; 20]), stats)), Err(AnswerError::InfoHash(3))]);
+    let mut out = [0; 300];
+    for (tracker, scrape) in [
+        ("http://example.com/announce", Some("http://example.com/scrape")),
+        ("http://example.com/x/announce", Some("http://example.com/x/scrape")),
+        ("http://example.com/announce.php", Some("http://example.com/scrape.php")),
+        ("http://example.com/a", None),
+        ("http://example.com/announce?x2%0644", Some("http://example.com/scrape?x2%0644")),
+        ("http://example.com/announce?x=2/4", Some("http://example.com/scrape?x=2/4")),
+        ("http://example.com/x%064announce", None),
+    ] {
+        let len = http::scrape_url(tracker.as_bytes(), &[], &mut out);
+        let url = len.ok().map(|len| str::from_utf8(&out[..len]).unwrap());
+        assert_eq!(url, scrape, "{tracker}");
+    }
+    let two = [InfoHash([b'a'; 20]), InfoHash([0; 20])];
+    let len = http::scrape_url(b"http://t/announce?k=1", &two, &mut out).unwrap();
+    let url = str::from_utf8(&out[..len]).unwrap();
+    let a = "a".repeat(20);
+    let zeros = "%00".repeat(20);
+    assert_eq!(url, format!("http://t/scrape?k=1&info_hash={a}&info_hash={zeros}"));
+}
+
+#[test]
+fn http_announces_are_read_and_answered() {
+    let hash = InfoHash(*b"\xe4\xc9\xcc\x93\xf9g\x9aZQ>\xa8\xd6F\x82\x1b\xb5\xeb\xa4\x85'");
+    let mut announce = Announce::started(hash, PEER, 51_499, 5_000_001);
+    announce.key = 0xDEAD_BEEF;
+    announce.event = AnnounceEvent::Stopped;
+    announce.num_want = Some(0);
+    let mut out = [0; 300];
+    let len = http::announce_url(b"http://t/a?pass=1", &announce, Some(b"a b"), &mut out).unwrap();
+    let url = str::from_utf8(&out[..len]).unwrap();
+    assert_eq!(
+        url,
+        "http://t/a?pass=1&info_hash=%E4%C9%CC%93%F9g%9AZQ%3E%A8%D6F%82%1B%B5%EB%A4%85%27\
+         &peer_id=-RW0001-aaaaaaaaaaaa&port=51499&uploaded=0&downloaded=0&left=5000001\
+         &event=stopped&key=deadbeef&compact=1&numwant=0&trackerid=a%20b"
+    );
+    let small = http::announce_url(b"http://t/a?pass=1", &announce, Some(b"a b"), &mut out[..9]);
+    assert!(matches!(small, Err(UrlError::Buffer(small)) if small.needed == len));
+    let blanks = http::announce_url(b" http://t/a?pass=1\n", &announce, Some(b"a b"), &mut out);
+    assert_eq!(blanks, Ok(len), "blanks around a URL are ignored");
+    for (url, byte) in
+        [(&b"http://t/ HTTP/1.1"[..], b' '), (b"http://t/\r\nX: y", b'\r'), (b"u#", b'#')]
+    {
+        let error = http::announce_url(url, &announce, None, &mut out).unwrap_err();
+        assert_eq!(error, UrlError::Byte(byte));
+    }
 }

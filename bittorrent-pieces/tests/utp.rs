@@ -2,6 +2,7 @@
 
 mod common;
 mod utp_by_hand;
+mod utp_pair;
 
 use core::time::Duration;
 
@@ -11,18 +12,11 @@ use bittorrent_pieces::utp::{
 };
 use bittorrent_pieces::{ConnId, Full, NotConnected};
 use common::{rows, unhex};
-use sim::{Addr, Delivery, Link, Network};
+use sim::{Addr, Link};
 use utp_by_hand::*;
+use utp_pair::*;
 
 const TABLE: &str = include_str!("data/utp.txt");
-
-fn millis(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-fn secs(secs: u64) -> Duration {
-    Duration::from_secs(secs)
-}
 
 #[test]
 fn packets_of_libtorrent_are_read_and_written_unchanged() {
@@ -89,119 +83,6 @@ fn invalid_packets_are_refused() {
     for row in rows(TABLE, "lenient") {
         assert!(Packet::decode(&unhex(row[2])).is_ok(), "libtorrent skips it");
     }
-}
-
-/// Two endpoints; the first dials. What one reads is kept.
-struct Pair {
-    network: Network,
-    ends: [UtpEndpoint<UtpVec>; 2],
-    received: [Vec<u8>; 2],
-    events: [Vec<UtpEvent>; 2],
-    reads: [bool; 2],
-    path_len: usize, // longer probes vanish
-    hole: usize,     // all longer datagrams vanish
-    late: Duration,  // how late a driver calls
-}
-
-impl Pair {
-    fn new(seed: u64, link: Link, limits: UtpLimits) -> Self {
-        Self {
-            network: Network::new(seed, link),
-            ends: [endpoint(seed as u8, limits), endpoint(100, limits)],
-            received: [vec![], vec![]],
-            events: [vec![], vec![]],
-            reads: [true; 2],
-            path_len: MAX_LEN,
-            hole: MAX_LEN,
-            late: Duration::ZERO,
-        }
-    }
-
-    /// Polls both ends until they are silent.
-    fn poll(&mut self) {
-        let now = self.network.now();
-        for (at, end) in self.ends.iter_mut().enumerate() {
-            end.handle_timeout(now);
-            loop {
-                let mut buf = [0; MAX_LEN];
-                let mut silent = true;
-                while let Some(event) = end.poll_event() {
-                    silent = false;
-                    self.events[at].push(event);
-                    let UtpEvent::Readable { conn } = event else { continue };
-                    while self.reads[at] {
-                        let len = end.read(conn, &mut buf).expect("it is open");
-                        self.received[at].extend_from_slice(&buf[..len]);
-                        if len == 0 {
-                            break;
-                        }
-                    }
-                }
-                while let Some(sent) = end.poll_transmit(&mut buf).expect("it is long enough") {
-                    silent = false;
-                    let to = Addr(u32::from(sent.to == address(1)));
-                    if sent.len <= self.hole && (sent.len <= self.path_len || !sent.probe) {
-                        self.network.send_datagram(Addr(at as u32), to, &buf[..sent.len]);
-                    }
-                }
-                if silent {
-                    break;
-                }
-            }
-        }
-    }
-
-    /// Runs until `done` or a time.
-    fn run(&mut self, until: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
-        loop {
-            self.poll();
-            if done(self) {
-                return true;
-            }
-            let now = self.network.now();
-            if now >= until {
-                return false;
-            }
-            let due = self.ends.iter().filter_map(UtpEndpoint::poll_timeout).min();
-            let due = due.map_or(until, |due| due.max(now + millis(1)) + self.late).min(until);
-            if let Some(Delivery::Datagram { from, to, bytes, .. }) = self.network.next(due) {
-                let end = &mut self.ends[to.0 as usize];
-                let _ = end.handle_datagram(self.network.now(), address(from.0), &bytes);
-            }
-        }
-    }
-
-    /// Sends bytes from the dialler, or from the other end once it knows the connection; returns how long it took.
-    fn transfer(&mut self, from: usize, len: usize, until: Duration) -> Duration {
-        let dialled = self.ends[0].connect(self.network.now(), address(1)).expect("a slot");
-        self.ends[0].write(dialled, b"!").expect("it is open");
-        let data: Vec<u8> = (0..len).map(|at| (at * 31 + at / 251) as u8).collect();
-        let mut written = 0;
-        let start = self.network.now();
-        let complete = self.run(until, |pair| {
-            let conn = if from == 0 { Some(dialled) } else { pair.accepted() };
-            if let Some(conn) = conn {
-                written += pair.ends[from].write(conn, &data[written..]).unwrap_or(0);
-            }
-            let skip = usize::from(from == 0); // the first byte
-            pair.received[1 - from].len() == len + skip
-        });
-        let received = &self.received[1 - from];
-        assert!(complete, "{} of {len} bytes, {:?}", received.len(), self.events);
-        assert!(received.ends_with(&data), "the bytes differ");
-        self.network.now().saturating_sub(start)
-    }
-
-    fn accepted(&self) -> Option<ConnId> {
-        self.events[1].iter().find_map(|event| match event {
-            UtpEvent::Accepted { conn, .. } => Some(*conn),
-            _ => None,
-        })
-    }
-}
-
-fn link(loss: u16) -> Link {
-    Link { latency: millis(20), loss, reorder: 20, duplicate: 10, ..Link::default() }
 }
 
 #[test]
