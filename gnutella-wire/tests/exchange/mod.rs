@@ -18,7 +18,15 @@ use gnutella_wire::transfer::{
 use gnutella_wire::{ConnId, ServentId, Text};
 use sha1::Digest as _;
 
+/// The length of most files in bytes.
+pub const MB: usize = 1_000_000;
+/// The end of a good download.
+pub const VERIFIED: Option<DownloadEvent> = Some(DownloadEvent::Completed { verified: true });
 const STEP: Duration = Duration::from_millis(20);
+
+pub const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
 
 /// How a servent serves.
 #[derive(Debug, Clone)]
