@@ -4,7 +4,9 @@ use bittorrent_pieces::picker::{
     BlockSlot, PartialSlot, PeerPieces, PickerSlots, PieceSlot, PieceState, RarestSlot,
     ReceivedBlock, Selection, block_slots, piece_slots,
 };
-use bittorrent_pieces::{Bitfield, Block, ConfigError, ConnId, Geometry, Picker, PieceIndex};
+use bittorrent_pieces::{
+    Bitfield, Block, ConfigError, ConnId, Geometry, Picker, PieceIndex, Priority,
+};
 
 type Boxed =
     Picker<PickerSlots<'static, Vec<PieceSlot>, Vec<RarestSlot>, Vec<PartialSlot>, Vec<BlockSlot>>>;
@@ -372,6 +374,23 @@ fn the_endgame_does_not_wait_for_pieces_that_nobody_has() {
     assert_eq!(twice.piece, PieceIndex(0));
     picker.have(PieceIndex(1));
     assert_eq!(picker.pick_endgame(B, &first, &Selection::new()), None, "now one is free");
+}
+
+/// The free blocks of a piece that was begun and is skipped now do not delay the endgame.
+#[test]
+fn the_endgame_does_not_wait_for_a_skipped_piece() {
+    let mut picker = picker(2, &[]);
+    picker.join(&PeerPieces::All);
+    let begun = pick(&mut picker, A, &PeerPieces::All).unwrap().piece;
+    picker.set_priority(begun, Priority::SKIP);
+    let other = PieceIndex(1 - begun.0);
+    for _ in 0..4 {
+        assert_eq!(pick(&mut picker, A, &PeerPieces::All).unwrap().piece, other);
+    }
+    let twice = picker.pick_endgame(B, &PeerPieces::All, &Selection::new()).unwrap();
+    assert_eq!(twice.piece, other);
+    picker.set_priority(begun, Priority::NORMAL);
+    assert_eq!(picker.pick_endgame(B, &PeerPieces::All, &Selection::new()), None, "three are free");
 }
 
 /// A failed piece of two sources, each of two blocks.

@@ -244,10 +244,12 @@ fn a_policy_that_was_set_later_decides() {
     assert_eq!(pieces, [0, 0, 1, 1]);
 }
 
-/// A player's piece that is due soon is requested of a second peer that has room, five seconds before here.
+/// A player's piece that is due soon is requested of a second peer that has room, five seconds before here, unless it is
+/// skipped.
 #[test]
 fn an_urgent_piece_is_requested_of_a_second_peer() {
-    for (urgent, requests) in [(4, 0), (5, 1)] {
+    let normal = Priority::NORMAL;
+    for (urgent, priority, requests) in [(4, normal, 0), (5, normal, 1), (5, Priority::SKIP, 0)] {
         let mut leech = torrent_of(4, 0, 2, |_| ());
         let mut policy = Policy::new();
         policy.playback = Some(Playback {
@@ -262,6 +264,7 @@ fn an_urgent_piece_is_requested_of_a_second_peer() {
         assert_eq!(asked(&mut leech, A).len(), 2);
         join(&mut leech, B, 0x90);
         assert!(asked(&mut leech, B).iter().all(|line| numbers(line).0 == 3));
+        leech.set_priority(ZERO, PieceIndex(0), priority);
         leech.handle_timeout(seconds(10));
         let lines = asked(&mut leech, B);
         assert_eq!(lines.len(), requests);

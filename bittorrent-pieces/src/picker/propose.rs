@@ -149,7 +149,7 @@ impl View<'_> {
         partial.free > 0
             && partial.admits(conn)
             && theirs.has(partial.piece)
-            && (!self.state.weighted || self.priority(partial.piece) > 0)
+            && !self.is_skipped(partial.piece)
     }
 
     /// Which open piece is to be finished first: by priority and order, then the one with the fewest
@@ -170,6 +170,10 @@ impl View<'_> {
     fn priority(&self, piece: PieceIndex) -> u32 {
         let word = self.pieces.get(slot(piece.0 / 64));
         word.map_or(0, |word| word.priority(lane(piece)))
+    }
+
+    fn is_skipped(&self, piece: PieceIndex) -> bool {
+        self.state.weighted && self.priority(piece) == 0
     }
 
     fn peers(&self, piece: PieceIndex) -> u32 {
@@ -297,11 +301,7 @@ impl View<'_> {
         for at in (start..self.state.partials).chain(0..start) {
             self.state.walked(1);
             let Some(partial) = self.partials.get(usize::from(at)) else { break };
-            let piece = partial.piece;
-            if partial.phase != Phase::Busy
-                || !theirs.has(piece)
-                || (self.state.weighted && self.priority(piece) == 0)
-            {
+            if partial.phase != Phase::Busy || !theirs.has(partial.piece) {
                 continue;
             }
             if let Some((at, number)) = self.asked_once(at, conn, selection) {
@@ -311,7 +311,7 @@ impl View<'_> {
         None
     }
 
-    /// Returns a block of an open piece that one other peer was asked for, long enough ago.
+    /// Returns a block of an open piece, which is not skipped, that one other peer was asked for, long enough ago.
     fn asked_once(
         &mut self,
         at: u16,
@@ -319,10 +319,11 @@ impl View<'_> {
         selection: &Selection<'_>,
     ) -> Option<(u16, u32)> {
         let partial = self.partials.get(usize::from(at))?;
-        if !partial.is_open() || partial.facts.has(Facts::RETRY) {
+        let piece = partial.piece;
+        if !partial.is_open() || partial.facts.has(Facts::RETRY) || self.is_skipped(piece) {
             return None;
         }
-        let blocks = self.geometry.blocks(partial.piece);
+        let blocks = self.geometry.blocks(piece);
         self.state.walked(slot(blocks));
         let row = row(self.blocks, self.geometry, at)?;
         let mut once = row.iter().zip(0..blocks);
@@ -332,7 +333,7 @@ impl View<'_> {
         Some((at, number))
     }
 
-    /// Returns whether some peer has a block that was not requested.
+    /// Returns whether some peer has a block that is wanted and was not requested.
     fn is_anything_free(&mut self) -> bool {
         let seeds = self.state.seeds;
         let height = self.state.height;
@@ -341,8 +342,9 @@ impl View<'_> {
             let word = self.pieces.get(slot(piece.0 / 64));
             seeds > 0 || word.is_some_and(|word| word.held(height) & lane(piece) != 0)
         };
+        let free = |piece| obtainable(piece) && !self.is_skipped(piece);
         let mut open = self.state.ring(self.partials, Phase::Open);
-        if open.any(|(_, partial)| obtainable(partial.piece)) || (candidates > 0 && seeds > 0) {
+        if open.any(|(_, partial)| free(partial.piece)) || (candidates > 0 && seeds > 0) {
             return true;
         }
         let words = if candidates > 0 { self.state.words() } else { 0 };
