@@ -208,7 +208,7 @@ impl Target<'_> {
 /// Writes the bookkeeping entry. It is not counted as a write of the block.
 #[inline(never)] // the entry does not stand on the stack while accounts are written
 fn close(target: &mut Target<'_>, rules: &Rules, meta: &mut Meta) -> Result<(), TransactionError> {
-    let value = meta.value();
+    let value = meta.books.value();
     meta.writes = 0;
     target.view(rules, meta).write(&meta_key(), Some(&value))?;
     Ok(())

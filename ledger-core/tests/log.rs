@@ -244,6 +244,8 @@ fn malformed_checkpoints_are_refused_with_their_line() {
     let refused = [
         (String::new(), CheckpointError::Origin),
         (format!("\n8\n{root}\n"), CheckpointError::Origin),
+        ("\n".to_owned(), CheckpointError::Origin),
+        ("a\rb\n08\n".to_owned(), CheckpointError::Origin),
         ("log\n".to_owned(), CheckpointError::Size),
         (format!("log\n08\n{root}\n"), CheckpointError::Size),
         (format!("log\n+8\n{root}\n"), CheckpointError::Size),

@@ -195,7 +195,7 @@ where
         let claimed = self.check_claim(header, proof);
         let target = claimed.as_ref().map_err(|error| Refused::Invalid(*error))?;
         let id = header.id(branch.genesis());
-        let weight = weigh(target, &id)?;
+        let weight = check_work(target, &id)?;
         if header.time > now.saturating_add(self.max_future) {
             return Err(Refused::NotYet { at: header.time.saturating_sub(self.max_future) });
         }
@@ -239,9 +239,9 @@ impl<D: Difficulty, S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> WorkSeal<D, S>
     }
 }
 
-/// Returns how much a block with this id counts, if it meets the target.
+/// Checks that an id meets the target, and returns the weight of its block.
 #[inline(never)] // what it needs does not stand on the stack while the header is hashed
-fn weigh(target: &Target, id: &BlockId) -> Result<Weight, Refused<WorkError>> {
+fn check_work(target: &Target, id: &BlockId) -> Result<Weight, Refused<WorkError>> {
     if !target.is_met_by::<BigEndian>(id.as_bytes()) {
         return Err(Refused::Invalid(WorkError::NotEnoughWork(*id)));
     }

@@ -130,7 +130,7 @@ impl U256 {
         rest
     }
 
-    /// Adds 1, modulo 2^256, and returns whether that is 0.
+    /// Adds 1. Returns whether the number wrapped around to 0.
     pub(crate) fn increment(&mut self) -> bool {
         for limb in &mut self.0 {
             let (sum, overflow) = limb.overflowing_add(1);
@@ -142,7 +142,7 @@ impl U256 {
         true
     }
 
-    /// Becomes the rest of a division by a number that is not 0, and returns the quotient.
+    /// Divides in place: `self` becomes the remainder. Returns the quotient. The divisor is not 0.
     #[inline(never)] // what it needs does not stand on the stack of the caller
     pub(crate) fn divide(&mut self, divisor: &Self) -> Self {
         let mut quotient = Self::ZERO;

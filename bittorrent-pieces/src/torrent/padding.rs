@@ -139,7 +139,7 @@ mod tests {
 
     /// A padding file behind the last byte or without bytes pads no piece.
     #[test]
-    fn padding_without_bytes_is_none() {
+    fn padding_without_bytes_pads_no_piece() {
         let geometry = Geometry::new(40_000, 32_768).unwrap();
         for (offset, len) in [(40_000, 0), (40_000, 5), (32_768, 0), (0, 0), (39_999, 0)] {
             assert_eq!(Padding::of(geometry, offset, len).count(), 0, "{offset} {len}");

@@ -52,7 +52,7 @@ impl View<'_> {
         self.feed_touched();
         let Some(last) = self.core.schedule.hungry.last() else { return };
         while let Some(index) = self.core.schedule.hungry.pop(self.parts.peers) {
-            if self.asks(index, generation != before) {
+            if self.may_be_filled(index, generation != before) {
                 self.fill_pipeline(index);
                 self.core.schedule.hungry.push(self.parts.peers, index);
             }
@@ -62,11 +62,11 @@ impl View<'_> {
         }
     }
 
-    /// Returns whether a peer may have room for requests; `anew` if the picker may have something for it again.
+    /// Returns whether requests may be made of a peer. `freed` if blocks became free: then it no longer counts as exhausted.
     #[inline(never)] // its cursor does not stand on the stack while requests are made
-    fn asks(&mut self, index: usize, anew: bool) -> bool {
+    fn may_be_filled(&mut self, index: usize, freed: bool) -> bool {
         let Some(peer) = self.quiet_peer(index) else { return false };
-        if anew {
+        if freed {
             peer.state.flags.set_exhausted(false);
         }
         peer.room() > 0 && peer.may_request(!peer.state.flags.unchokes_us())
@@ -111,7 +111,7 @@ impl PeerMut<'_> {
         }
     }
 
-    /// Returns which blocks suit the peer, whatever it allowed and suggested.
+    /// Returns the selection for the peer, without the pieces that it allowed or suggested.
     #[inline(never)] // what it keeps does not stand on the stack while blocks are requested
     fn selection(&self) -> Selection<'static> {
         let piece_len = self.content.geometry.full_piece_len();

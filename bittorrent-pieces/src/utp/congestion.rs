@@ -215,8 +215,9 @@ mod tests {
         assert_eq!(delays, [0, 0, 0, 300_000, 0, 0, 0, 400_000]);
     }
 
-    /// RFC 6817, section 2.4.2: the window is halved for a loss, to no less than a packet; a timeout begins again with one
-    /// packet, and slow start goes on to half of the window, to no less than two.
+    /// A loss halves the window, and a timeout begins again with one packet (RFC 6817, section 2.4.2). The least window
+    /// after a loss is one packet, where the RFC has two. Slow start ends at half of the window, but at no less than two
+    /// packets (RFC 5681, section 3.1).
     #[test]
     fn a_loss_halves_the_window_and_a_timeout_begins_again() {
         for (bytes, halved) in [(10_000, 5_000), (2_000, 1_000), (1_998, 1_000)] {

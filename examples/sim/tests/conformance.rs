@@ -152,3 +152,17 @@ fn connection_ids_print_alike_in_two_crates() {
     assert_eq!(pow::ConnId(7).to_string(), "conn 7");
     assert_eq!(bittorrent_pieces::ConnId(7).to_string(), "conn 7");
 }
+
+/// A report of an error and its sources says nothing twice: an error's text contains its source, or `source` returns it.
+#[test]
+fn a_source_is_reported_once() {
+    for name in CRATES {
+        for text in files(&source(name)) {
+            for (line, next) in text.lines().zip(text.lines().skip(1)) {
+                let has_source = next.contains("#[from]") || next.contains("#[source]");
+                let is_shown = line.contains("#[error(\"") && line.contains('{');
+                assert!(!has_source || !is_shown, "{name}: {line}");
+            }
+        }
+    }
+}

@@ -212,7 +212,7 @@ impl Source<'_> {
 /// What servers send where they have no MD5.
 pub(super) const UNKNOWN_MD5: Text<'_> = Text::of_text(&[b'0'; 32]);
 
-/// Returns what is sent of an MD5: an empty field would be none, and the next one would be taken for it.
+/// Returns what is sent of an MD5. An empty field cannot be read: the next field would be taken for the MD5.
 const fn sent_md5(md5: Text<'_>) -> Text<'_> {
     if md5.is_empty() { UNKNOWN_MD5 } else { md5 }
 }

@@ -29,6 +29,9 @@ impl<'n> Checkpoint<'n> {
     /// [`CheckpointError`] names the line.
     pub fn parse(text: &'n str) -> Result<Self, CheckpointError> {
         let (origin, rest) = text.split_once('\n').ok_or(CheckpointError::Origin)?;
+        if !is_line(origin) {
+            return Err(CheckpointError::Origin);
+        }
         let (size, rest) = rest.split_once('\n').ok_or(CheckpointError::Size)?;
         let size = parse_decimal(size).ok_or(CheckpointError::Size)?;
         let (root, extension) = rest.split_once('\n').ok_or(CheckpointError::Root)?;
@@ -38,9 +41,8 @@ impl<'n> Checkpoint<'n> {
         Ok(checkpoint)
     }
 
-    /// Returns whether the text of this checkpoint reads as this checkpoint, and not as another one.
+    /// Checks that the text is parsed as this checkpoint.
     fn check(&self) -> Result<(), CheckpointError> {
-        let is_line = |line: &str| !line.is_empty() && !line.bytes().any(|byte| byte < b' ');
         if !is_line(self.origin) {
             return Err(CheckpointError::Origin);
         }
@@ -73,6 +75,11 @@ impl<'n> Checkpoint<'n> {
         write_signature(&mut out, signer, text, 0)?;
         Ok(out.finish()?)
     }
+}
+
+/// Returns whether a line is not empty and has no control character.
+fn is_line(line: &str) -> bool {
+    !line.is_empty() && !line.bytes().any(|byte| byte < b' ')
 }
 
 /// The text, as it is signed.

@@ -1,4 +1,4 @@
-//! Why a text is not a checkpoint, and why a log issues nothing.
+//! Errors of checkpoints and of the issuer.
 
 use thiserror::Error;
 
@@ -41,8 +41,8 @@ pub enum IssueError {
         /// The number of level slots.
         capacity: usize,
     },
-    /// The checkpoint would not read as what it is.
-    #[error("malformed checkpoint: {0}")]
+    /// The text of the checkpoint would not be parsed as the same checkpoint.
+    #[error(transparent)]
     Malformed(#[from] CheckpointError),
     /// The text of the checkpoint is longer than [`MAX_TEXT_LEN`] bytes.
     #[error("a text of {0} bytes; at most {MAX_TEXT_LEN} can be signed")]

@@ -46,7 +46,7 @@ pub enum ResumeError {
     Config(#[from] ConfigError),
     /// The bytes are not a snapshot in canonical form.
     #[error("malformed snapshot: {0}")]
-    Decode(#[from] DecodeError),
+    Decode(DecodeError),
     /// It is of another block, or of another chain.
     #[error("the snapshot is of block {found:.16}, not of the trusted one")]
     WrongBlock {
@@ -76,6 +76,12 @@ pub enum ResumeError {
         /// The root of the entries.
         found: Hash,
     },
+}
+
+impl From<DecodeError> for ResumeError {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
 }
 
 /// What a snapshot says besides the entries.

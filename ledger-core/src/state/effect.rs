@@ -33,6 +33,7 @@ impl Effects {
     pub fn as_slice(&self) -> &[Effect] {
         self.list.get(..usize::from(self.len)).unwrap_or_default()
     }
+
     /// Appends a fact; `None` if there is no room.
     pub(super) fn push(&mut self, effect: Effect) -> Option<()> {
         *self.list.get_mut(usize::from(self.len))? = effect;

@@ -62,8 +62,7 @@ pub(crate) struct Books {
 /// What is counted while a block is executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Meta {
-    pub(crate) entries: u64,
-    pub(crate) coins: u64, // ever issued
+    pub(crate) books: Books,
     pub(crate) writes: u32,
     pub(crate) effects: Effects,
 }
@@ -76,17 +75,16 @@ impl Books {
         let (coins, _) = split_u64(rest);
         Ok(Self { entries, coins })
     }
+
+    pub(crate) fn value(&self) -> Value {
+        Value::of_parts(&[&self.entries.to_be_bytes(), &self.coins.to_be_bytes()])
+    }
 }
 
 impl Meta {
     /// Begins a block.
     pub(crate) const fn new(books: Books) -> Self {
-        let Books { entries, coins } = books;
-        Self { entries, coins, writes: 0, effects: Effects::NONE }
-    }
-
-    pub(crate) fn value(&self) -> Value {
-        Value::of_parts(&[&self.entries.to_be_bytes(), &self.coins.to_be_bytes()])
+        Self { books, writes: 0, effects: Effects::NONE }
     }
 }
 
@@ -147,7 +145,7 @@ impl<'a> View<'a> {
         if !self.write(key, None)? {
             return Err(TransactionError::Unknown);
         }
-        self.meta.entries = self.meta.entries.saturating_sub(1);
+        self.meta.books.entries = self.meta.books.entries.saturating_sub(1);
         self.credit(owner, self.rules.deposit, owner)
     }
 
@@ -218,7 +216,8 @@ impl<'a> View<'a> {
         if coins == 0 {
             return Ok(());
         }
-        self.meta.coins = self.meta.coins.checked_add(issued).ok_or(TransactionError::Overflow)?;
+        self.meta.books.coins =
+            self.meta.books.coins.checked_add(issued).ok_or(TransactionError::Overflow)?;
         if self.account(account)?.is_some() {
             return self.credit(account, coins, account);
         }
@@ -312,13 +311,13 @@ impl<'a> View<'a> {
 
     fn insert_paid(&mut self, key: &Key, value: &Value) -> Result<(), TransactionError> {
         let max_entries = self.rules.max_entries;
-        if self.meta.entries >= u64::from(max_entries) {
+        if self.meta.books.entries >= u64::from(max_entries) {
             return Err(TransactionError::TooManyEntries { max_entries });
         }
         if self.write(key, Some(value))? {
             return Err(TransactionError::AlreadyExists);
         }
-        self.meta.entries = self.meta.entries.saturating_add(1);
+        self.meta.books.entries = self.meta.books.entries.saturating_add(1);
         Ok(())
     }
 

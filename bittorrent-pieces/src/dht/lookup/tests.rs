@@ -83,7 +83,7 @@ fn the_nearest_candidates_are_kept() {
     assert!(kept.eq((1..=24).map(node)));
 }
 
-/// Nodes that others name: one of each network, and any number at one local address.
+/// Nodes that other nodes return: one of each network, and any number at one local address.
 #[test]
 fn one_node_of_a_network_is_added() {
     let mut lookup = lookup(Purpose::Nodes);
@@ -152,7 +152,7 @@ fn announces_go_to_the_eight_nearest_with_a_token() {
     assert_eq!(lookup.next_announce(), None);
 }
 
-/// A put waits for what each node says; the last code is reported (BEP 44).
+/// A put waits for the answer of each node; the last code is reported (BEP 44).
 #[test]
 fn a_put_waits_for_its_answers() {
     let mut lookup = lookup(Purpose::Put { cas: None, salt: Salt::EMPTY });

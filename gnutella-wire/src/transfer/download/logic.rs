@@ -89,9 +89,8 @@ impl State {
         Ok(geometry)
     }
 
-    /// Begins a download of which `missing` blocks are not in the file yet. As a function of its own it
-    /// builds the state where the caller wants it.
-    #[inline(never)]
+    /// Begins a download of which `missing` blocks are not in the file yet.
+    #[inline(never)] // the state is built in the caller's place
     pub(super) fn new(
         config: &DownloadConfig,
         file: &FileInfo<'_>,

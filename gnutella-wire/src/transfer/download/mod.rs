@@ -152,8 +152,7 @@ impl<S: DownloadStorage> Download<S> {
         Ok(Self::with(&config, &file, geometry, missing, storage))
     }
 
-    /// As a function of its own it builds the state where the caller wants it.
-    #[inline(never)]
+    #[inline(never)] // the state is built in the caller's place
     fn with(
         config: &DownloadConfig,
         file: &FileInfo<'_>,
