@@ -292,3 +292,13 @@ fn what_fills_a_frame_to_its_end_comes_back() {
     let limit = u16::MAX - 1;
     assert_eq!(too_long, NapError::TooLong { kind, len: u16::MAX, limit });
 }
+
+/// A request to a peer is what one read returns: there is no frame that could end too early.
+#[test]
+fn a_long_request_to_a_peer_is_written_whole() {
+    let name = "a".repeat(65_524);
+    let ask = Ask { nick: text("ann"), name: text(&name), number: 123_456 };
+    let mut out = vec![0; 65_600];
+    let len = ask.encode(&mut out).unwrap();
+    assert_eq!(Ask::decode(&out[..len]), Some(ask));
+}

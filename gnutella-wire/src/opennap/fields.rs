@@ -63,15 +63,20 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Writes fields with a space between them. What goes beyond the data of a frame is left out.
+/// Writes fields with a space between them.
 pub(super) struct Joiner<'w, 'b> {
     out: &'w mut Writer<'b>,
     begun: bool,
-    room: usize,
+    room: usize, // what goes beyond it is left out
 }
 
 impl<'w, 'b> Joiner<'w, 'b> {
     pub(super) fn new(out: &'w mut Writer<'b>) -> Self {
+        Self { out, begun: false, room: usize::MAX }
+    }
+
+    /// Writes the data of a frame: at most 65,535 bytes.
+    pub(super) fn in_frame(out: &'w mut Writer<'b>) -> Self {
         Self { out, begun: false, room: usize::from(u16::MAX) }
     }
 

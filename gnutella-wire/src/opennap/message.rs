@@ -273,7 +273,7 @@ impl<'a> Message<'a> {
     }
 
     fn write(&self, w: &mut Writer<'_>) {
-        let out = &mut Joiner::new(w);
+        let out = &mut Joiner::in_frame(w);
         match self {
             Self::NickFree
             | Self::NickTaken
