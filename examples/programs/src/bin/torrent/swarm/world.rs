@@ -2,7 +2,7 @@
 //! else is as over sockets.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bittorrent_pieces::torrent::transmit_len;
 use bittorrent_pieces::{
@@ -26,11 +26,13 @@ const PIPELINE: u16 = 32;
 /// All nodes and what is between them.
 pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
+    deadlines: BTreeSet<(Duration, usize)>, // of the nodes
     geometry: Geometry<'static>,
     hashes: Vec<[u8; 20]>,
     net: Network,
     rng: Rng,
     seed: u64,
+    buf: Vec<u8>,      // for a message of a node
     dirty: Vec<usize>, // nodes that may have something to send
 }
 
@@ -70,11 +72,13 @@ impl World {
         };
         Self {
             nodes: vec![],
+            deadlines: BTreeSet::new(),
             geometry,
             hashes: vec![digest; pieces as usize],
             net: Network::new(seed, link),
             rng: Rng::new(seed),
             seed,
+            buf: vec![0; transmit_len(geometry.pieces())],
             dirty: vec![],
         }
     }
@@ -146,15 +150,12 @@ impl World {
 
     /// Handles all that happens until then.
     pub(crate) fn run_until(&mut self, until: Duration) {
-        let mut soonest = self.soonest();
         while self.net.now() < until {
-            if !self.dirty.is_empty() {
-                while let Some(index) = self.dirty.pop() {
-                    self.pump(index);
-                }
-                soonest = self.soonest();
+            while let Some(index) = self.dirty.pop() {
+                self.pump(index);
             }
-            if let Some(delivery) = self.net.next(soonest.unwrap_or(until).min(until)) {
+            let soonest = self.deadlines.first().map_or(until, |(at, _)| *at);
+            if let Some(delivery) = self.net.next(soonest.min(until)) {
                 let index = delivery.at().0 as usize;
                 if self.deliver(delivery) {
                     self.dirty.push(index);
@@ -162,18 +163,11 @@ impl World {
                 continue;
             }
             let now = self.net.now();
-            for (index, node) in self.nodes.iter_mut().enumerate() {
-                if node.deadline.is_some_and(|at| at <= now) {
-                    node.torrent.handle_timeout(now);
-                    self.dirty.push(index);
-                }
+            for (_, index) in self.deadlines.iter().take_while(|(at, _)| *at <= now) {
+                self.nodes[*index].torrent.handle_timeout(now);
+                self.dirty.push(*index);
             }
         }
-    }
-
-    /// Returns the first deadline of a node. A deadline changes only when a node is pumped.
-    fn soonest(&self) -> Option<Duration> {
-        self.nodes.iter().filter_map(|node| node.deadline).min()
     }
 
     /// Gives a node what arrived; returns whether the torrent learnt anything. A part of a message waits for the rest.
@@ -236,7 +230,6 @@ impl World {
     /// Does all that a node has to do now.
     fn pump(&mut self, index: usize) {
         let now = self.net.now();
-        let mut buf = vec![0; transmit_len(self.geometry.pieces())];
         let node = &mut self.nodes[index];
         while let Some(event) = node.torrent.poll_event() {
             match event {
@@ -252,15 +245,15 @@ impl World {
                 _ => {}
             }
         }
-        node.deadline = None;
+        let mut room_at = None;
         loop {
             if node.busy_until > now + BACKLOG {
-                node.deadline = Some(node.busy_until.saturating_sub(BACKLOG)); // as a socket that is full
+                room_at = Some(node.busy_until.saturating_sub(BACKLOG)); // as a socket that is full
                 break;
             }
-            let sent = node.torrent.poll_transmit(&mut buf).expect("the buffer fits");
+            let sent = node.torrent.poll_transmit(&mut self.buf).expect("the buffer fits");
             let Some(sent) = sent else { break };
-            let mut bytes = buf[..sent.len].to_vec();
+            let mut bytes = self.buf[..sent.len].to_vec();
             bytes.resize(sent.len + sent.block.map_or(0, |block| block.len as usize), 0);
             if let Some((stream, _)) = node.streams.get(&sent.conn) {
                 self.net.send(*stream, Addr(index as u32), &bytes);
@@ -268,7 +261,22 @@ impl World {
             let takes = Duration::from_secs_f64(bytes.len() as f64 / node.uplink as f64);
             node.busy_until = node.busy_until.max(now) + takes;
         }
-        node.deadline = node.deadline.into_iter().chain(node.torrent.poll_timeout()).min();
+        let deadline = room_at.into_iter().chain(node.torrent.poll_timeout()).min();
+        self.set_deadline(index, deadline);
+    }
+
+    /// Notes when a node is due next.
+    fn set_deadline(&mut self, index: usize, deadline: Option<Duration>) {
+        let before = core::mem::replace(&mut self.nodes[index].deadline, deadline);
+        if before == deadline {
+            return;
+        }
+        if let Some(at) = before {
+            self.deadlines.remove(&(at, index));
+        }
+        if let Some(at) = deadline {
+            self.deadlines.insert((at, index));
+        }
     }
 }
 
