@@ -1,5 +1,5 @@
-//! Torrents over the simulated network, in virtual time. The content is zeros, so nobody stores it; all
-//! else is as over sockets.
+//! Torrents over the simulated network, in virtual time. The content is zeros, so it is neither stored nor carried;
+//! all else is as over sockets.
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +19,8 @@ const DIALS: usize = 16;
 const FRONT: usize = 4;
 /// How far the messages of a node may be ahead of what its line has sent.
 const BACKLOG: Duration = Duration::from_millis(200);
+/// The identifier of a message with a block.
+const PIECE: u8 = 7;
 /// How many pieces a node has open at a time, and requests under way to a peer.
 const OPEN: u16 = 40;
 const PIPELINE: u16 = 32;
@@ -41,7 +43,7 @@ pub(crate) struct Node {
     pub(crate) torrent: Torrent<TorrentVec>,
     /// Bytes of blocks that came although they were there.
     pub(crate) wasted: u64,
-    streams: BTreeMap<ConnId, (StreamId, Vec<u8>)>,
+    streams: BTreeMap<ConnId, StreamId>,
     deadline: Option<Duration>,
     uplink: u64,
     busy_until: Duration, // until its line has sent all messages
@@ -156,10 +158,8 @@ impl World {
             }
             let soonest = self.deadlines.first().map_or(until, |(at, _)| *at);
             if let Some(delivery) = self.net.next(soonest.min(until)) {
-                let index = delivery.at().0 as usize;
-                if self.deliver(delivery) {
-                    self.dirty.push(index);
-                }
+                self.dirty.push(delivery.at().0 as usize);
+                self.deliver(delivery);
                 continue;
             }
             let now = self.net.now();
@@ -170,8 +170,8 @@ impl World {
         }
     }
 
-    /// Gives a node what arrived; returns whether the torrent learnt anything. A part of a message waits for the rest.
-    fn deliver(&mut self, delivery: Delivery) -> bool {
+    /// Gives a node what arrived.
+    fn deliver(&mut self, delivery: Delivery) {
         let now = self.net.now();
         let index = delivery.at().0 as usize;
         let node = &mut self.nodes[index];
@@ -180,50 +180,40 @@ impl World {
                 let conn = ConnId(stream.0 as u32);
                 let side = if at.0 > peer.0 { Side::Dialled } else { Side::Accepted };
                 if node.torrent.handle_connected(now, conn, side).is_ok() {
-                    node.streams.insert(conn, (stream, vec![]));
+                    node.streams.insert(conn, stream);
                 } else {
                     self.net.close(stream, at);
                 }
             }
             Delivery::Bytes { stream, bytes, .. } => {
-                let conn = ConnId(stream.0 as u32);
-                let Some((_, received)) = node.streams.get_mut(&conn) else { return false };
-                received.extend(bytes);
-                return self.read(index, conn);
+                self.read(index, ConnId(stream.0 as u32), bytes);
             }
             Delivery::Closed { stream, .. } => {
                 let conn = ConnId(stream.0 as u32);
                 node.streams.remove(&conn);
                 node.torrent.handle_closed(now, conn);
             }
-            Delivery::Datagram { .. } => return false,
+            Delivery::Datagram { .. } => unreachable!("nobody sends any"),
         }
-        true
     }
 
-    /// Gives the torrent what was received; returns whether it was a message at least.
-    fn read(&mut self, index: usize, conn: ConnId) -> bool {
-        const PIECE_HEADER: usize = 13;
+    /// Gives the torrent a message. The data of a block was not carried: it is zeros.
+    fn read(&mut self, index: usize, conn: ConnId, mut message: Vec<u8>) {
         let now = self.net.now();
-        let mut learnt = false;
+        let is_block = message.get(4) == Some(&PIECE);
+        if is_block {
+            message.resize(message.len() + BLOCK_LEN as usize, 0);
+        }
         loop {
             let node = &mut self.nodes[index];
-            let Some((_, received)) = node.streams.get_mut(&conn) else { return learnt };
-            let handled = node.torrent.handle_bytes(now, conn, received);
-            let handled = handled.expect("all nodes run the same program");
-            let consumed = handled.consumed;
-            let busy = handled.outcome == Some(Outcome::Busy);
-            let block = matches!(handled.outcome, Some(Outcome::Block { .. }));
-            if !block && consumed > PIECE_HEADER && received[4] == 7 {
-                node.wasted += (consumed - PIECE_HEADER) as u64;
+            let Ok(handled) = node.torrent.handle_bytes(now, conn, &message) else { return };
+            let outcome = handled.outcome;
+            if outcome != Some(Outcome::Busy) {
+                let wasted = is_block && !matches!(outcome, Some(Outcome::Block { .. }));
+                node.wasted += if wasted { u64::from(BLOCK_LEN) } else { 0 };
+                return;
             }
-            received.drain(..consumed);
-            learnt |= busy || consumed > 0;
-            if busy {
-                self.pump(index);
-            } else if consumed == 0 {
-                return learnt;
-            }
+            self.pump(index);
         }
     }
 
@@ -238,7 +228,7 @@ impl World {
                     hashed.expect("it was to be verified");
                 }
                 Event::Closed { conn, .. } => {
-                    if let Some((stream, _)) = node.streams.remove(&conn) {
+                    if let Some(stream) = node.streams.remove(&conn) {
                         self.net.close(stream, Addr(index as u32));
                     }
                 }
@@ -253,12 +243,12 @@ impl World {
             }
             let sent = node.torrent.poll_transmit(&mut self.buf).expect("the buffer fits");
             let Some(sent) = sent else { break };
-            let mut bytes = self.buf[..sent.len].to_vec();
-            bytes.resize(sent.len + sent.block.map_or(0, |block| block.len as usize), 0);
-            if let Some((stream, _)) = node.streams.get(&sent.conn) {
-                self.net.send(*stream, Addr(index as u32), &bytes);
+            let len = sent.len + sent.block.map_or(0, |block| block.len as usize);
+            if let Some(stream) = node.streams.get(&sent.conn) {
+                let bytes = self.buf[..sent.len].to_vec();
+                self.net.send_message(*stream, Addr(index as u32), bytes, len);
             }
-            let takes = Duration::from_secs_f64(bytes.len() as f64 / node.uplink as f64);
+            let takes = Duration::from_secs_f64(len as f64 / node.uplink as f64);
             node.busy_until = node.busy_until.max(now) + takes;
         }
         let deadline = room_at.into_iter().chain(node.torrent.poll_timeout()).min();
