@@ -148,21 +148,45 @@ impl Network {
     /// Sends bytes on a stream as `from`. On a closed stream they are dropped, as a socket would.
     pub fn send(&mut self, stream: StreamId, from: Addr, bytes: &[u8]) {
         let Some(to) = self.other_end(stream, from) else { return };
-        self.stats.bytes += bytes.len() as u64;
         let mut rest = bytes;
         while !rest.is_empty() {
-            let most = rest.len().min(self.link.segment.max(1)) as u64;
-            let (segment, tail) = rest.split_at(self.rng.below(most) as usize + 1);
+            let (len, at) = self.send_segment(from, rest.len());
+            let (segment, tail) = rest.split_at(len);
             rest = tail;
-            self.stats.segments += 1;
-            let mut at = self.depart(from, segment.len()) + self.delay();
-            while self.rng.chance(self.link.loss.min(900)) {
-                self.stats.retransmitted += 1;
-                at += RETRANSMIT;
-            }
             let delivery = Delivery::Bytes { stream, at: to, bytes: segment.to_vec() };
             self.push_in_order(stream, at, from, delivery);
         }
+    }
+
+    /// Sends a message of `len` bytes in segments as [`send`](Self::send) does, but hands it over once, when the last
+    /// segment arrives: for a receiver that can do nothing with a part of it. Only `bytes` are handed over, so that
+    /// content that the receiver can make itself is not carried.
+    pub fn send_message(&mut self, stream: StreamId, from: Addr, bytes: Vec<u8>, len: usize) {
+        let Some(to) = self.other_end(stream, from) else { return };
+        let mut rest = len;
+        let mut last = None;
+        while rest > 0 {
+            let (len, at) = self.send_segment(from, rest);
+            rest -= len;
+            last = last.max(Some(at));
+        }
+        if let Some(at) = last {
+            self.push_in_order(stream, at, from, Delivery::Bytes { stream, at: to, bytes });
+        }
+    }
+
+    /// Sends the first of `rest` bytes; returns how many, and when they arrive unless they wait for earlier ones.
+    fn send_segment(&mut self, from: Addr, rest: usize) -> (usize, Duration) {
+        let most = rest.min(self.link.segment.max(1)) as u64;
+        let len = self.rng.below(most) as usize + 1;
+        self.stats.segments += 1;
+        self.stats.bytes += len as u64;
+        let mut at = self.depart(from, len) + self.delay();
+        while self.rng.chance(self.link.loss.min(900)) {
+            self.stats.retransmitted += 1;
+            at += RETRANSMIT;
+        }
+        (len, at)
     }
 
     /// Closes a stream as `from`; what was sent before still arrives, then the close.

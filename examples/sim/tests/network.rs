@@ -65,6 +65,36 @@ fn a_stream_keeps_order_and_loses_nothing_under_loss() {
 }
 
 #[test]
+fn a_message_arrives_once_and_when_the_last_of_its_segments_would() {
+    let run = |whole| {
+        let mut net = Network::new(3, rough());
+        net.set_uplink(ANN, 1000);
+        let stream = net.connect(ANN, BEN);
+        collect(&mut net, MINUTE);
+        for message in [[1; 40], [2; 40]] {
+            if whole {
+                net.send_message(stream, ANN, message[..5].to_vec(), message.len());
+            } else {
+                net.send(stream, ANN, &message);
+            }
+        }
+        let arrived =
+            collect(&mut net, MINUTE * 2).into_iter().map(|(at, delivery)| match delivery {
+                Delivery::Bytes { at: BEN, bytes, .. } => (at, bytes),
+                other => panic!("{other:?}"),
+            });
+        (arrived.collect::<Vec<_>>(), net.stats())
+    };
+    let (segments, stats) = run(false);
+    assert!(segments.len() > 2 && stats.retransmitted > 0, "{stats:?}");
+    let last = |message: u8| segments.iter().rfind(|(_, bytes)| bytes.contains(&message));
+    let arrives = |message| last(message).map_or(Duration::ZERO, |(at, _)| *at);
+    let (messages, same) = run(true);
+    assert_eq!(messages, [(arrives(1), vec![1; 5]), (arrives(2), vec![2; 5])]);
+    assert_eq!(same, stats);
+}
+
+#[test]
 fn datagrams_are_lost_duplicated_and_overtaken() {
     let mut net = Network::new(5, rough());
     for i in 0..1000u16 {

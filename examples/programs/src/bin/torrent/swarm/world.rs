@@ -1,8 +1,8 @@
-//! Torrents over the simulated network, in virtual time. The content is zeros, so nobody stores it; all
-//! else is as over sockets.
+//! Torrents over the simulated network, in virtual time. The content is zeros, so it is neither stored nor carried;
+//! all else is as over sockets.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bittorrent_pieces::torrent::transmit_len;
 use bittorrent_pieces::{
@@ -19,6 +19,8 @@ const DIALS: usize = 16;
 const FRONT: usize = 4;
 /// How far the messages of a node may be ahead of what its line has sent.
 const BACKLOG: Duration = Duration::from_millis(200);
+/// The identifier of a message with a block.
+const PIECE: u8 = 7;
 /// How many pieces a node has open at a time, and requests under way to a peer.
 const OPEN: u16 = 40;
 const PIPELINE: u16 = 32;
@@ -26,11 +28,13 @@ const PIPELINE: u16 = 32;
 /// All nodes and what is between them.
 pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
+    deadlines: BTreeSet<(Duration, usize)>, // of the nodes
     geometry: Geometry<'static>,
     hashes: Vec<[u8; 20]>,
     net: Network,
     rng: Rng,
     seed: u64,
+    buf: Vec<u8>,      // for a message of a node
     dirty: Vec<usize>, // nodes that may have something to send
 }
 
@@ -39,7 +43,7 @@ pub(crate) struct Node {
     pub(crate) torrent: Torrent<TorrentVec>,
     /// Bytes of blocks that came although they were there.
     pub(crate) wasted: u64,
-    streams: BTreeMap<ConnId, (StreamId, Vec<u8>)>,
+    streams: BTreeMap<ConnId, StreamId>,
     deadline: Option<Duration>,
     uplink: u64,
     busy_until: Duration, // until its line has sent all messages
@@ -70,11 +74,13 @@ impl World {
         };
         Self {
             nodes: vec![],
+            deadlines: BTreeSet::new(),
             geometry,
             hashes: vec![digest; pieces as usize],
             net: Network::new(seed, link),
             rng: Rng::new(seed),
             seed,
+            buf: vec![0; transmit_len(geometry.pieces())],
             dirty: vec![],
         }
     }
@@ -146,38 +152,26 @@ impl World {
 
     /// Handles all that happens until then.
     pub(crate) fn run_until(&mut self, until: Duration) {
-        let mut soonest = self.soonest();
         while self.net.now() < until {
-            if !self.dirty.is_empty() {
-                while let Some(index) = self.dirty.pop() {
-                    self.pump(index);
-                }
-                soonest = self.soonest();
+            while let Some(index) = self.dirty.pop() {
+                self.pump(index);
             }
-            if let Some(delivery) = self.net.next(soonest.unwrap_or(until).min(until)) {
-                let index = delivery.at().0 as usize;
-                if self.deliver(delivery) {
-                    self.dirty.push(index);
-                }
+            let soonest = self.deadlines.first().map_or(until, |(at, _)| *at);
+            if let Some(delivery) = self.net.next(soonest.min(until)) {
+                self.dirty.push(delivery.at().0 as usize);
+                self.deliver(delivery);
                 continue;
             }
             let now = self.net.now();
-            for (index, node) in self.nodes.iter_mut().enumerate() {
-                if node.deadline.is_some_and(|at| at <= now) {
-                    node.torrent.handle_timeout(now);
-                    self.dirty.push(index);
-                }
+            for (_, index) in self.deadlines.iter().take_while(|(at, _)| *at <= now) {
+                self.nodes[*index].torrent.handle_timeout(now);
+                self.dirty.push(*index);
             }
         }
     }
 
-    /// Returns the first deadline of a node. A deadline changes only when a node is pumped.
-    fn soonest(&self) -> Option<Duration> {
-        self.nodes.iter().filter_map(|node| node.deadline).min()
-    }
-
-    /// Gives a node what arrived; returns whether the torrent learnt anything. A part of a message waits for the rest.
-    fn deliver(&mut self, delivery: Delivery) -> bool {
+    /// Gives a node what arrived.
+    fn deliver(&mut self, delivery: Delivery) {
         let now = self.net.now();
         let index = delivery.at().0 as usize;
         let node = &mut self.nodes[index];
@@ -186,57 +180,46 @@ impl World {
                 let conn = ConnId(stream.0 as u32);
                 let side = if at.0 > peer.0 { Side::Dialled } else { Side::Accepted };
                 if node.torrent.handle_connected(now, conn, side).is_ok() {
-                    node.streams.insert(conn, (stream, vec![]));
+                    node.streams.insert(conn, stream);
                 } else {
                     self.net.close(stream, at);
                 }
             }
             Delivery::Bytes { stream, bytes, .. } => {
-                let conn = ConnId(stream.0 as u32);
-                let Some((_, received)) = node.streams.get_mut(&conn) else { return false };
-                received.extend(bytes);
-                return self.read(index, conn);
+                self.read(index, ConnId(stream.0 as u32), bytes);
             }
             Delivery::Closed { stream, .. } => {
                 let conn = ConnId(stream.0 as u32);
                 node.streams.remove(&conn);
                 node.torrent.handle_closed(now, conn);
             }
-            Delivery::Datagram { .. } => return false,
+            Delivery::Datagram { .. } => unreachable!("nobody sends any"),
         }
-        true
     }
 
-    /// Gives the torrent what was received; returns whether it was a message at least.
-    fn read(&mut self, index: usize, conn: ConnId) -> bool {
-        const PIECE_HEADER: usize = 13;
+    /// Gives the torrent a message. The data of a block was not carried: it is zeros.
+    fn read(&mut self, index: usize, conn: ConnId, mut message: Vec<u8>) {
         let now = self.net.now();
-        let mut learnt = false;
+        let is_block = message.get(4) == Some(&PIECE);
+        if is_block {
+            message.resize(message.len() + BLOCK_LEN as usize, 0);
+        }
         loop {
             let node = &mut self.nodes[index];
-            let Some((_, received)) = node.streams.get_mut(&conn) else { return learnt };
-            let handled = node.torrent.handle_bytes(now, conn, received);
-            let handled = handled.expect("all nodes run the same program");
-            let consumed = handled.consumed;
-            let busy = handled.outcome == Some(Outcome::Busy);
-            let block = matches!(handled.outcome, Some(Outcome::Block { .. }));
-            if !block && consumed > PIECE_HEADER && received[4] == 7 {
-                node.wasted += (consumed - PIECE_HEADER) as u64;
+            let Ok(handled) = node.torrent.handle_bytes(now, conn, &message) else { return };
+            let outcome = handled.outcome;
+            if outcome != Some(Outcome::Busy) {
+                let wasted = is_block && !matches!(outcome, Some(Outcome::Block { .. }));
+                node.wasted += if wasted { u64::from(BLOCK_LEN) } else { 0 };
+                return;
             }
-            received.drain(..consumed);
-            learnt |= busy || consumed > 0;
-            if busy {
-                self.pump(index);
-            } else if consumed == 0 {
-                return learnt;
-            }
+            self.pump(index);
         }
     }
 
     /// Does all that a node has to do now.
     fn pump(&mut self, index: usize) {
         let now = self.net.now();
-        let mut buf = vec![0; transmit_len(self.geometry.pieces())];
         let node = &mut self.nodes[index];
         while let Some(event) = node.torrent.poll_event() {
             match event {
@@ -245,30 +228,45 @@ impl World {
                     hashed.expect("it was to be verified");
                 }
                 Event::Closed { conn, .. } => {
-                    if let Some((stream, _)) = node.streams.remove(&conn) {
+                    if let Some(stream) = node.streams.remove(&conn) {
                         self.net.close(stream, Addr(index as u32));
                     }
                 }
                 _ => {}
             }
         }
-        node.deadline = None;
+        let mut room_at = None;
         loop {
             if node.busy_until > now + BACKLOG {
-                node.deadline = Some(node.busy_until.saturating_sub(BACKLOG)); // as a socket that is full
+                room_at = Some(node.busy_until.saturating_sub(BACKLOG)); // as a socket that is full
                 break;
             }
-            let sent = node.torrent.poll_transmit(&mut buf).expect("the buffer fits");
+            let sent = node.torrent.poll_transmit(&mut self.buf).expect("the buffer fits");
             let Some(sent) = sent else { break };
-            let mut bytes = buf[..sent.len].to_vec();
-            bytes.resize(sent.len + sent.block.map_or(0, |block| block.len as usize), 0);
-            if let Some((stream, _)) = node.streams.get(&sent.conn) {
-                self.net.send(*stream, Addr(index as u32), &bytes);
+            let len = sent.len + sent.block.map_or(0, |block| block.len as usize);
+            if let Some(stream) = node.streams.get(&sent.conn) {
+                let bytes = self.buf[..sent.len].to_vec();
+                self.net.send_message(*stream, Addr(index as u32), bytes, len);
             }
-            let takes = Duration::from_secs_f64(bytes.len() as f64 / node.uplink as f64);
+            let takes = Duration::from_secs_f64(len as f64 / node.uplink as f64);
             node.busy_until = node.busy_until.max(now) + takes;
         }
-        node.deadline = node.deadline.into_iter().chain(node.torrent.poll_timeout()).min();
+        let deadline = room_at.into_iter().chain(node.torrent.poll_timeout()).min();
+        self.set_deadline(index, deadline);
+    }
+
+    /// Notes when a node is due next.
+    fn set_deadline(&mut self, index: usize, deadline: Option<Duration>) {
+        let before = core::mem::replace(&mut self.nodes[index].deadline, deadline);
+        if before == deadline {
+            return;
+        }
+        if let Some(at) = before {
+            self.deadlines.remove(&(at, index));
+        }
+        if let Some(at) = deadline {
+            self.deadlines.insert((at, index));
+        }
     }
 }
 
