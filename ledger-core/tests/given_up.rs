@@ -164,7 +164,20 @@ fn a_branch_that_outgrows_the_journal_is_given_up() {
     let last = unsaved.expect("blocks were executed");
     assert!(saved > 3 && driver.node.is_busy());
     assert_eq!(driver.node.tip(), own.chain.tip());
+    // An event that was not polled yet is not lost.
+    let mut side = World::new();
+    let parent = driver.blocks.grow(&mut side, 3, 1);
+    let child = driver.blocks.grow(&mut side, 3, 1);
+    let mut wrong = driver.blocks.0[&child].clone();
+    wrong[150] ^= 1; // the author
+    let answer = driver.node.handle_header(NOW, PEER, &wrong);
+    assert!(matches!(answer, Ok(Accepted::Orphan { .. })));
+    let bytes = driver.blocks.0[&parent].clone();
+    driver.node.handle_header(NOW, PEER, &bytes).expect("its parent is known");
+    while driver.node.work(100) == Progress::Pending {}
     driver.node.handle_saved(NOW, &last);
+    while driver.node.work(100) == Progress::Pending {}
+    assert!(matches!(driver.node.poll_event(), Some(Event::Invalid { .. })));
     driver.run();
     let given_up = driver.events.iter().filter(|it| matches!(it, Event::Abandoned { .. }));
     assert_eq!((given_up.count(), driver.node.is_busy()), (1, false));

@@ -195,6 +195,24 @@ fn a_block_is_asked_of_another_when_a_peer_leaves() {
     assert_eq!(asked_for_a_block(&mut gossip), [2]);
 }
 
+/// A block that one peer does not have is still to come from the one that was asked for it.
+#[test]
+fn a_peer_that_was_not_asked_for_a_block_does_not_decline_it() {
+    let mut gossip = gossip(4);
+    for conn in 1..=3 {
+        hello(&mut gossip, conn, 9);
+    }
+    sent(&mut gossip);
+    gossip.want_blocks(NOW, &[(Height(8), X), (Height(9), Y)]);
+    assert_eq!(asked_for_a_block(&mut gossip), [1, 2]);
+    for (conn, block) in [(1, Y), (2, X)] {
+        say(&mut gossip, NOW, conn, &Message::NotFound(NotFound::Block(block)));
+        assert_eq!(asked_for_a_block(&mut gossip), [0; 0]);
+    }
+    say(&mut gossip, NOW, 1, &Message::NotFound(NotFound::Block(X)));
+    assert_eq!(asked_for_a_block(&mut gossip), [3]);
+}
+
 /// The same for a chunk of a snapshot.
 #[test]
 fn a_chunk_is_asked_of_another_when_a_peer_leaves() {
