@@ -107,6 +107,23 @@ fn hits_come_in_several_datagrams() {
     assert_eq!(node.handle_datagram(START, at(2), &hit(FIRST)), refused);
 }
 
+/// A host that was asked may send hits before and after those that it has offered.
+#[test]
+fn offered_hits_are_not_the_last() {
+    let mut node = servent(1);
+    assert!(node.add_host(START, at(2)));
+    search(&mut node, FIRST);
+    give_key(&mut node);
+    make_due(&mut node, 1);
+    assert_eq!(queries(&mut node), [FIRST]);
+    assert!(node.handle_datagram(START, at(2), &hit(FIRST)).unwrap().is_some());
+    let offer = datagram(FIRST, Function::VENDOR, b"LIME\x0C\0\x02\0\x01\x01");
+    assert_eq!(node.handle_datagram(START, at(2), &offer), Ok(None));
+    for _ in 0..2 {
+        assert!(node.handle_datagram(START, at(2), &hit(FIRST)).unwrap().is_some());
+    }
+}
+
 /// A search that ends or begins leaves alone what is due, and what was sent, for another.
 #[test]
 fn searches_leave_each_other_alone() {

@@ -378,3 +378,43 @@ fn the_rows_of_a_tree_are_checked() {
         assert_eq!(verified, Vec::from_iter(is_used.then_some((0, BLOCK))), "{len} bytes");
     }
 }
+
+/// A tree that a source announced, and whose blocks make a wrong file, is dropped with that source. The others go on, on their
+/// connections.
+#[test]
+fn a_wrong_tree_is_the_fault_of_its_source() {
+    let file = file_of(2 * BLOCK as usize);
+    let size = file.len() as u64;
+    let span = BLOCK as usize;
+    let (rows, root) = rows_of(&file, span);
+    let mut fetch = fetch(SINGLE, size); // of another file
+    let first = connect(&mut fetch, T0, 1);
+    connect(&mut fetch, T0, 2);
+    let mut found = asked(&mut fetch);
+    found.sort_unstable();
+    assert_eq!(found, [(1, 0, BLOCK), (2, BLOCK, size)]);
+    let offer = format!("X-Thex-URI: /uri-res/N2X?it;{root}\r\n");
+    receive(&mut fetch, T0, 1, &head(size, 0, BLOCK, &offer));
+    receive(&mut fetch, T0, 1, &file[..span]);
+    assert!(requests(&mut fetch).pop().unwrap().1.starts_with("GET /uri-res/N2X?it HTTP/1.1\r\n"));
+    let media = "application/tigertree-breadthfirst";
+    let len = rows.len();
+    let tree = format!("HTTP/1.1 200 OK\r\nContent-Type: {media}\r\nContent-Length: {len}\r\n\r\n");
+    receive(&mut fetch, T0, 1, tree.as_bytes());
+    receive(&mut fetch, T0, 1, &rows);
+    receive(&mut fetch, T0, 2, &head(size, BLOCK, size, ""));
+    receive(&mut fetch, T0, 2, &file[span..]);
+    for (offset, part) in [(0, &file[..span]), (BLOCK, &file[span..])] {
+        let verify = DownloadEvent::Verify { offset, len: BLOCK };
+        assert_eq!(fetch.poll_event(), Some(verify));
+        fetch.handle_verified(T0, offset, TigerRoot(node_of(part)));
+    }
+    assert_eq!(events(&mut fetch), [DownloadEvent::VerifyFile]);
+    fetch.handle_file_verified(T0, sha1_of(&file));
+    let reason = DownloadCloseReason::SourceLost;
+    let closed = DownloadEvent::Closed { conn: ConnId(1), reason };
+    let fault = SourceFault::WrongBytes;
+    let lost = DownloadEvent::SourceLost { source: first, fault };
+    assert_eq!(events(&mut fetch), [closed, lost]);
+    assert_eq!(asked(&mut fetch), [(2, 0, BLOCK)]);
+}

@@ -227,6 +227,33 @@ fn a_leaf_that_guides_its_query_is_asked_for_its_hits() {
     }
 }
 
+/// GDF "Dynamic Query Protocol": a leaf that has enough reports it, to ultrapeers that read vendor messages.
+#[test]
+fn only_a_leaf_reports_that_it_has_enough() {
+    for (config, reads, is_sent) in [
+        (Config::leaf(ServentId([2; 16]), address(2)), true, true),
+        (Config::leaf(ServentId([2; 16]), address(2)), false, false),
+        (Config::ultrapeer(ServentId([2; 16]), address(2)), true, false),
+    ] {
+        let role = config.role;
+        let mut node = servent(config, 4);
+        let mut neighbour = Neighbour::from(Role::Ultrapeer);
+        neighbour.vendor_messages = reads;
+        node.handle_connected(START, A, neighbour).unwrap();
+        let mut buf = [0; Net::MAX_TRANSMIT_LEN];
+        let query = Query::new(Text::new(b"hey jude").unwrap());
+        node.search(START, Guid([7; 16]), &query, &mut buf).unwrap();
+        while node.poll_transmit(&mut buf).unwrap().is_some() {}
+        node.stop_search(START, Guid([7; 16])).unwrap();
+        let mut stops = 0;
+        while let Some(sent) = node.poll_transmit(&mut buf).unwrap() {
+            // BEAR/12, the status of a query.
+            stops += usize::from(buf[23..sent.len].starts_with(b"BEAR\x0C\0"));
+        }
+        assert_eq!(stops, usize::from(is_sent), "{role:?}, reads vendor messages: {reads}");
+    }
+}
+
 /// Leaves of one network have half of the slots for queries that are pursued: a third query of theirs replaces the oldest of
 /// these, and not that of another network.
 #[test]

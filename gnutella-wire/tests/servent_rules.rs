@@ -110,6 +110,33 @@ fn a_neighbour_begins_fewer_queries_than_pings() {
     }
 }
 
+/// A share refills in eight steps within the lifetime of a ping: of 320 pings 40 in each, however long the servent runs.
+#[test]
+fn a_share_refills_in_steps() {
+    let config = config();
+    let step = config.lifetimes.ping / 8;
+    assert_eq!(step * 8, config.lifetimes.ping);
+    assert_eq!(step.subsec_nanos(), 0);
+    let limits = ServentLimits { conns: 4, routes: 20_480, ..ServentLimits::default() };
+    let mut servent = Servent::new(config, ServentVec::new(limits)).unwrap();
+    servent.handle_connected(START, A, Role::Ultrapeer).unwrap();
+    let mut number = 0;
+    let mut begun = |now, count| {
+        let before = servent.stats().refused;
+        for _ in 0..count {
+            number += 1;
+            let ping = message(Function::PING, number, 1, 0, &[]);
+            assert_eq!(receive(&mut servent, now, A, &ping, 65_558), None);
+        }
+        count - (servent.stats().refused - before)
+    };
+    assert_eq!(begun(START, 321), 320);
+    assert_eq!(begun(step.saturating_sub(seconds(1)), 1), 0);
+    assert_eq!(begun(step, 41), 40);
+    assert_eq!(begun(step * 4, 121), 120);
+    assert_eq!(begun(step * 13, 321), 320);
+}
+
 /// The greeting of a servent with this configuration and this many slots for hosts.
 fn greeting(config: Config, hosts: usize) -> Vec<(String, String)> {
     let limits = ServentLimits { hosts, ..ServentLimits::of(&config) };

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use gnutella_wire::datagram::{DatagramConfig, DatagramLimits, DatagramVec, Datagrams};
 use gnutella_wire::ggep::Scp;
+use gnutella_wire::huge::Sha1;
 use gnutella_wire::transfer::{Download, DownloadConfig, DownloadLimits, DownloadVec, FileInfo};
 use gnutella_wire::wire::{
     Bye, ByeCode, Function, Header, Limits, Message, Other, Payload, Ping, Pong, Push, Query,
@@ -265,4 +266,20 @@ fn own_queries_have_a_limit_and_go_on() {
     servent.search(NOW, Guid([2; 16]), &query(5), &mut buf).unwrap();
     while servent.poll_transmit(&mut buf).unwrap().is_some() {}
     assert!(servent.poll_timeout() < silent, "before a silent neighbour is pinged");
+}
+
+/// A file without a hash is asked for by its name, which has at most 255 bytes; otherwise the name is not sent.
+#[test]
+fn a_requested_name_has_at_most_255_bytes() {
+    let storage = || DownloadVec::new(DownloadLimits::default());
+    let limit = Download::<DownloadVec>::MAX_NAME_LEN;
+    let too_long = ConfigError::TooLong { field: "name", limit };
+    for (len, sha1, refused) in
+        [(255, None, None), (256, None, Some(too_long)), (256, Some(Sha1([1; 20])), None)]
+    {
+        let name = vec![b'x'; len];
+        let info = FileInfo { size: 1, sha1, root: None, name: &name };
+        let made = Download::new(DownloadConfig::CUSTOMARY, info, storage());
+        assert_eq!(made.err(), refused, "{len} bytes, hash: {}", sha1.is_some());
+    }
 }

@@ -182,4 +182,10 @@ fn a_record_is_read_only_whole_and_only_of_version_1() {
     body[0] = 0x0C;
     body[2] = 0xFF;
     assert_eq!(Record::decode(&body), Err(DecodeError::HeadTooLong { limit: 1_024 }));
+    // A type of 1,024 bytes, which is read, and of one more, which is padded to 1,028.
+    let longest = [&[0x0C, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0][..], &[b'x'; 1_028]].concat();
+    let (record, rest) = Record::decode(&longest).unwrap();
+    assert_eq!((record.data_type.len(), rest.len()), (1_024, 4));
+    let longer = [&longest[..7], &[1], &longest[8..]].concat();
+    assert_eq!(Record::decode(&longer), Err(DecodeError::HeadTooLong { limit: 1_024 }));
 }

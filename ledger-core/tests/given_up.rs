@@ -7,7 +7,7 @@ use core::time::Duration;
 use common::World;
 use common::driver::{Driver, NOW, PEER, node};
 use ledger_core::BlockId;
-use ledger_core::node::{Accepted, Event};
+use ledger_core::node::{Accepted, Event, Progress};
 
 /// How long a branch rests.
 const REST: Duration = Duration::from_secs(120);
@@ -127,4 +127,61 @@ fn a_branch_without_bodies_is_given_up() {
     driver.node.handle_block(NOW, PEER, &bytes).expect("a good block");
     driver.run();
     assert_eq!(driver.node.tip(), other.chain.tip());
+}
+
+/// The journal holds the writes of three blocks of the largest size, one of which is the block that was taken back. A branch of
+/// many small blocks that outgrows it before it is the heavier one is given up, once all of its blocks are saved.
+#[test]
+fn a_branch_that_outgrows_the_journal_is_given_up() {
+    let mut own = World::new();
+    let mut driver = Driver::new(node(1));
+    let mut longer = own.clone();
+    driver.blocks.grow(&mut own, 1, 200);
+    driver.branch(own.chain.tip().id);
+    for _ in 0..60 {
+        driver.blocks.grow(&mut longer, 2, 4);
+    }
+    for id in driver.blocks.path(longer.chain.tip().id) {
+        let bytes = driver.blocks.0[&id].clone();
+        driver.node.handle_header(NOW, PEER, &bytes).expect("its parent is known");
+    }
+    let mut unsaved = None;
+    let mut saved = 0;
+    loop {
+        while driver.node.work(100) == Progress::Pending {}
+        match driver.node.poll_event() {
+            Some(Event::Keep { id, .. }) => {
+                if let Some(before) = unsaved.replace(id) {
+                    driver.node.handle_saved(NOW, &before);
+                    saved += 1;
+                }
+            }
+            Some(event @ Event::Abandoned { .. }) => panic!("{event:?} with a block to be saved"),
+            Some(event) => driver.serve(event),
+            None => break,
+        }
+    }
+    let last = unsaved.expect("blocks were executed");
+    assert!(saved > 3 && driver.node.is_busy());
+    assert_eq!(driver.node.tip(), own.chain.tip());
+    // An event that was not polled yet is not lost.
+    let mut side = World::new();
+    let parent = driver.blocks.grow(&mut side, 3, 1);
+    let child = driver.blocks.grow(&mut side, 3, 1);
+    let mut wrong = driver.blocks.0[&child].clone();
+    wrong[150] ^= 1; // the author
+    let answer = driver.node.handle_header(NOW, PEER, &wrong);
+    assert!(matches!(answer, Ok(Accepted::Orphan { .. })));
+    let bytes = driver.blocks.0[&parent].clone();
+    driver.node.handle_header(NOW, PEER, &bytes).expect("its parent is known");
+    while driver.node.work(100) == Progress::Pending {}
+    driver.node.handle_saved(NOW, &last);
+    while driver.node.work(100) == Progress::Pending {}
+    assert!(matches!(driver.node.poll_event(), Some(Event::Invalid { .. })));
+    driver.run();
+    let given_up = driver.events.iter().filter(|it| matches!(it, Event::Abandoned { .. }));
+    assert_eq!((given_up.count(), driver.node.is_busy()), (1, false));
+    driver.blocks.grow(&mut own, 1, 1);
+    driver.branch(own.chain.tip().id);
+    assert_eq!(driver.node.tip(), own.chain.tip(), "the old branch goes on");
 }

@@ -173,6 +173,7 @@ fn a_header_is_trusted_once_it_is_deep_enough() {
     let node = new_node();
     let blocks = chain_of(&driver);
     let mut follower = HeaderFollower::new(&node, Height(9));
+    assert_eq!(follower.target(), Height(9));
     follow(&mut follower, &blocks[..10]);
     assert!(follower.base(3).is_none(), "only one header follows");
     assert!(follower.base(1).is_some());
@@ -217,6 +218,22 @@ fn a_source_needs_a_snapshot_and_room() {
     assert!(source.chunk(&from, &mut vec![0; needed]).is_ok());
     let _: BlockId = source.id();
     assert_eq!(source.into_slots().len(), rules.max_entries as usize);
+}
+
+/// A chunk may fill the buffer to its last byte; with a byte less, its last entry is left out.
+#[test]
+fn a_chunk_fills_the_buffer() {
+    let mut source = source(&mut grown(12).node);
+    let from = Key::from_bytes([0; 32]);
+    let entries = |chunk: &[u8]| u16::from_be_bytes([chunk[0], chunk[1]]);
+    let full = chunk(&mut source, &from);
+    assert!(entries(&full) > 1);
+    let mut exact = vec![0; full.len()];
+    assert_eq!(source.chunk(&from, &mut exact), Ok(Some(full.len())));
+    assert_eq!(exact, full);
+    let mut shorter = vec![0; full.len() - 1];
+    assert!(matches!(source.chunk(&from, &mut shorter), Ok(Some(_))));
+    assert_eq!(entries(&shorter), entries(&full) - 1);
 }
 
 proptest! {

@@ -235,6 +235,9 @@ fn malformed_notes_are_refused_with_their_place() {
     assert_eq!(at(&few), None);
     let long = format!("{}{}", "x\n".repeat(512), &good[good.find("\n\n").expect("there")..]);
     assert_eq!(at(&long), note(NoteError::TextTooLong(1025)));
+    let longest = long.replacen('x', "", 1);
+    assert_eq!(longest.rfind("\n\n"), Some(1023), "a text of 1,024 bytes");
+    assert_ne!(at(&longest), note(NoteError::TextTooLong(1024)));
 }
 
 #[test]
@@ -371,6 +374,27 @@ fn a_witness_signs_what_continues_its_tree_and_answers_like_others() {
     let keys = [w1.verifier()];
     let policy = Policy::new(log_key(), &keys, 1).expect("a policy");
     assert_eq!(policy.open(&note).expect("cosigned").time(), 1_790_000_001);
+}
+
+/// Of two lines of a witness the first one counts: it confirms one time.
+#[test]
+fn a_witness_confirms_one_time() {
+    let request = AddCheckpoint::parse(include_bytes!("data/c2sp/request-4-to-8.txt"));
+    let request = request.expect("a request");
+    let cosignature = request.check(log_key(), head(4)).expect("it continues");
+    let w1 = signer("witness.example/w1", KeyKind::Cosigner, 2);
+    let w2 = signer("witness.example/w2", KeyKind::Cosigner, 3);
+    let mut note = signed(8, head(8).root);
+    for (witness, time) in [(&w1, 100), (&w1, 300), (&w2, 200)] {
+        let mut line = [0; 256];
+        let len = cosignature.sign(witness, time, &mut line).expect("room");
+        note.extend(&line[..len]);
+    }
+    let keys = [w1.verifier(), w2.verifier()];
+    for (quorum, time) in [(1, 200), (2, 100)] {
+        let policy = Policy::new(log_key(), &keys, quorum).expect("a policy");
+        assert_eq!(policy.open(&note).map(|opened| opened.time()), Ok(time), "{quorum} of 2");
+    }
 }
 
 #[test]

@@ -6,8 +6,13 @@ use core::time::Duration;
 
 use common::driver::{Driver, NOW, PEER, TestNode, limits, node, node_of, regions, snapshot_of};
 use common::{Checksum, KIND, World, key, ledgers, rules, spec, storage};
+use ledger_core::mempool::{
+    ChunkSlot, Insertion, Mempool, MempoolConfig, MempoolError, MempoolSlot, MempoolSlots,
+};
 use ledger_core::merkle::bitcoin::BitcoinTree;
-use ledger_core::merkle::{Consistency, MerkleTree, ProofError, TreeHead, prove_consistency};
+use ledger_core::merkle::{
+    Consistency, MerkleTree, ProofError, Subtree, SubtreeInclusion, TreeHead, prove_consistency,
+};
 use ledger_core::node::{Accepted, Node, NodeConfig, Progress, ResumeError};
 use ledger_core::{
     Action, Block, BlockError, BlockId, Chain, Claim, ConfigError, ConnId, DecodeError, Hash,
@@ -274,6 +279,53 @@ fn an_earlier_tree_has_a_leaf_and_no_more_than_the_later() {
         let is_wrong = verified == Err(wrong);
         assert_eq!(is_wrong, expected.is_err(), "{first}");
     }
+}
+
+/// A leaf of a subtree stands before its end.
+#[test]
+fn a_leaf_of_a_subtree_stands_before_its_end() {
+    let subtree = Subtree::new(4, 6).expect("it is aligned");
+    let root = MerkleTree::root_of(&[]);
+    let verify = |index| SubtreeInclusion { subtree, index, path: &[] }.verify(&root, &root);
+    for index in [0, 3, 6, 7] {
+        assert_eq!(verify(index), Err(ProofError::OutOfRange { index, size: 6 }), "{index}");
+    }
+    for index in [4, 5] {
+        let found = verify(index).expect_err("a path of one hash is missing");
+        assert!(!matches!(found, ProofError::OutOfRange { .. }), "{index}: {found}");
+    }
+}
+
+/// A transaction takes a chunk for each 252 bytes, the last of which need not be full.
+#[test]
+fn a_transaction_takes_a_chunk_per_252_bytes() {
+    let world = World::new();
+    let storage =
+        MempoolSlots { slots: vec![MempoolSlot::EMPTY; 4], chunks: vec![ChunkSlot::EMPTY; 3] };
+    let config = MempoolConfig::new(world.genesis(), 9);
+    let mut pool = Mempool::new(config, storage).expect("a good configuration");
+    let mut insert = |signer: u8, fee: u64, payload: &[u8]| {
+        let mut record = Transaction::new(key(signer).account(), 0, Action::Record(payload));
+        record.fee = fee;
+        let mut buf = [0; Transaction::MAX_LEN];
+        let signed = record.sign(&world.genesis(), &key(signer), &mut buf).expect("its own key");
+        let tip = world.chain.tip().height;
+        let inserted = pool.insert(&signed, &world.chain.state(), tip);
+        (signed.as_bytes().len(), inserted, signed.id(&world.genesis()))
+    };
+    let (empty, inserted, small) = insert(0, 10, b"");
+    assert!(empty <= 252);
+    assert_eq!(inserted, Ok(Insertion::Added));
+    let (len, inserted, _) = insert(1, 50, &vec![7; 504 - empty]);
+    assert_eq!(len, 504, "the other two chunks, to the last byte");
+    assert_eq!(inserted, Ok(Insertion::Added));
+    // One more byte than a chunk: the only chunk that can be freed is not enough.
+    let (len, inserted, _) = insert(2, 60, &vec![7; 253 - empty]);
+    assert_eq!(len, 253);
+    assert_eq!(inserted, Err(MempoolError::Full { capacity: 4 }));
+    let (len, inserted, _) = insert(2, 60, &vec![7; 252 - empty]);
+    assert_eq!(len, 252);
+    assert_eq!(inserted, Ok(Insertion::PushedOut(small)));
 }
 
 /// Storage that is borrowed serves as well as storage that is owned.

@@ -8,10 +8,12 @@ use common::{Checksum, GENESIS_TIME, KIND, World, key, ledgers, spec, storage, s
 use ledger_core::mempool::{
     ChunkSlot, Insertion, Mempool, MempoolConfig, MempoolSlot, MempoolSlots, MempoolStorage,
 };
+use ledger_core::merkle::OneByOne;
 use ledger_core::node::{Accepted, Event, Node, NodeConfig, NodeStorage, Progress};
 use ledger_core::state::{Key, Slot, Store, Trie, Value};
 use ledger_core::{
     Action, Chain, ChainStorage, Claim, Hash, MerkleTree, Rules, SignedTransaction, Transaction,
+    WithHasher,
 };
 
 /// Appends three blocks and returns the root of the state, the number of its entries and the height.
@@ -92,6 +94,21 @@ fn storages_behind_a_reference_are_the_same() {
     assert_eq!(node.3, GENESIS_TIME + 10 + 5 + 6);
 
     assert_eq!(run_mempool(mempool_slots()), run_mempool(&mut mempool_slots()));
+}
+
+/// A hasher may stand around storage that has one already.
+#[test]
+fn storages_with_two_hashers_are_the_same() {
+    let (spec, _) = stored_chain(1);
+    let hasher = OneByOne;
+    let inner = WithHasher { storage: storage(&spec.rules), hasher };
+    let chain = run_chain(WithHasher { storage: inner, hasher });
+    assert_eq!(chain, run_chain(storage(&spec.rules)));
+
+    let config = NodeConfig::new(8, 42);
+    let inner = WithHasher { storage: regions(limits(&config, 64)), hasher };
+    let node = run_node(WithHasher { storage: inner, hasher });
+    assert_eq!(node, run_node(regions(limits(&config, 64))));
 }
 
 #[cfg(feature = "alloc")]

@@ -2,9 +2,11 @@
 
 use core::time::Duration;
 
-use ledger_core::gossip::{CloseReason, HeadersWriter, Message, NotFound, SnapshotPlace, Status};
+use ledger_core::gossip::{
+    BlockVerdict, CloseReason, HeadersWriter, Message, NotFound, SnapshotPlace, Status,
+};
 use ledger_core::state::Key;
-use ledger_core::{BlockId, ConnId, Height};
+use ledger_core::{BlockId, ConnId, Height, Weight};
 
 use crate::host::TestGossip;
 use crate::machine::{NOW, asked_for_a_block, closed, events, gossip, hello, receivers, say, sent};
@@ -178,6 +180,68 @@ fn blocks_that_are_not_wanted_any_more_are_given_up() {
     }
     let more = asked_for_a_block(&mut gossip);
     assert_eq!(more.len(), 2, "{more:?}");
+}
+
+/// The next peer is asked at once when the one that was asked for a block leaves, not after a timeout.
+#[test]
+fn a_block_is_asked_of_another_when_a_peer_leaves() {
+    let mut gossip = gossip(4);
+    hello(&mut gossip, 1, 9);
+    hello(&mut gossip, 2, 9);
+    sent(&mut gossip);
+    gossip.want_blocks(NOW, &[(Height(9), X)]);
+    assert_eq!(asked_for_a_block(&mut gossip), [1]);
+    gossip.handle_closed(NOW, ConnId(1));
+    assert_eq!(asked_for_a_block(&mut gossip), [2]);
+}
+
+/// A block that one peer does not have is still to come from the one that was asked for it.
+#[test]
+fn a_peer_that_was_not_asked_for_a_block_does_not_decline_it() {
+    let mut gossip = gossip(4);
+    for conn in 1..=3 {
+        hello(&mut gossip, conn, 9);
+    }
+    sent(&mut gossip);
+    gossip.want_blocks(NOW, &[(Height(8), X), (Height(9), Y)]);
+    assert_eq!(asked_for_a_block(&mut gossip), [1, 2]);
+    for (conn, block) in [(1, Y), (2, X)] {
+        say(&mut gossip, NOW, conn, &Message::NotFound(NotFound::Block(block)));
+        assert_eq!(asked_for_a_block(&mut gossip), [0; 0]);
+    }
+    say(&mut gossip, NOW, 1, &Message::NotFound(NotFound::Block(X)));
+    assert_eq!(asked_for_a_block(&mut gossip), [3]);
+}
+
+/// The same for a chunk of a snapshot.
+#[test]
+fn a_chunk_is_asked_of_another_when_a_peer_leaves() {
+    let mut gossip = three();
+    gossip.want_snapshot(NOW, Some(place(X, 0)));
+    assert_eq!(asked(&mut gossip), [1]);
+    gossip.handle_closed(NOW, ConnId(1));
+    assert_eq!(asked(&mut gossip), [2]);
+}
+
+/// Headers are asked for from the own chain on, once a peer has sent all that it had: what is accepted after that does not
+/// continue its answer.
+#[test]
+fn a_finished_answer_is_not_continued() {
+    let mut gossip = gossip(4);
+    hello(&mut gossip, 1, 5);
+    let asks = |gossip: &mut TestGossip| {
+        let all = sent(gossip).into_iter().map(|(_, text)| text);
+        all.filter(|text| text.starts_with("GET_HEADERS")).collect::<Vec<_>>()
+    };
+    let from_genesis = ["GET_HEADERS after=00000000 ids=1"];
+    assert_eq!(asks(&mut gossip), from_genesis);
+    let mut headers = [0; 6];
+    let len = HeadersWriter::new(&mut headers).expect("it fits").finish(false);
+    gossip.handle_bytes(NOW, ConnId(1), &headers[..len]).expect("it has no more headers");
+    let accepted = BlockVerdict::Accepted { id: X, height: Height(5), weight: Weight(5) };
+    gossip.handle_header_checked(NOW, ConnId(1), accepted);
+    say(&mut gossip, NOW, 1, &Message::Status(Status { height: Height(6), tip: Y }));
+    assert_eq!(asks(&mut gossip), from_genesis);
 }
 
 /// A peer that was sent nothing for the time of `keep_alive` gets the status again; one without a hello does not.

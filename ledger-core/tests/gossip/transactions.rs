@@ -122,6 +122,28 @@ fn a_peer_with_more_is_told_when_to_announce_them() {
     assert_eq!(receivers(&mut gossip, "MORE_TRANSACTIONS"), [0; 0], "once");
 }
 
+/// A message announces 32 transactions. The others follow when the peer asks for them, or after the time of `retry`.
+#[test]
+fn what_does_not_fit_a_message_is_announced_later() {
+    for asks in [false, true] {
+        let mut gossip = with(64, 50);
+        connect(&mut gossip, 1);
+        for n in 0..40 {
+            gossip.announce_transaction(NOW, &id(n));
+        }
+        assert_eq!(sent(&mut gossip), [(1, "HAVE_TRANSACTIONS ids=32".to_owned())]);
+        let due = NOW + Duration::from_secs(5);
+        assert_eq!(gossip.poll_timeout(), Some(due));
+        if asks {
+            say(&mut gossip, NOW, 1, &Message::MoreTransactions);
+        } else {
+            gossip.handle_timeout(due);
+        }
+        assert_eq!(sent(&mut gossip), [(1, "HAVE_TRANSACTIONS ids=8".to_owned())]);
+        assert!(gossip.poll_timeout().is_some_and(|at| at > due), "nothing is left to announce");
+    }
+}
+
 /// Returns the ids that a new peer is sent.
 fn announced_to(gossip: &mut TestGossip, conn: u32) -> Vec<TxId> {
     hello(gossip, conn, 0);
