@@ -87,10 +87,10 @@ impl<B: AsRef<[u8]>> Bitfield<B> {
         piece.0 < self.bits && byte.is_some_and(|byte| byte & mask(piece) != 0)
     }
 
-    /// Returns the bit of a piece that exists, 0 or 1, without a branch.
-    pub(crate) fn bit(&self, piece: PieceIndex) -> u32 {
-        let byte = self.bytes.as_ref().get(slot(piece.0 / 8)).copied().unwrap_or(0);
-        u32::from(byte.wrapping_shr(!piece.0 & 7) & 1)
+    /// Returns the bit of a piece, 0 or 1, without a branch on it; `None` for a piece whose byte does not exist.
+    pub(crate) fn bit(&self, piece: PieceIndex) -> Option<u32> {
+        let byte = self.bytes.as_ref().get(slot(piece.0 / 8))?;
+        Some(u32::from(byte.rotate_left(piece.0.wrapping_add(1)) & 1))
     }
 
     /// Returns how many bits are set.

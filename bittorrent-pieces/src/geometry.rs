@@ -195,10 +195,12 @@ impl<'a> Geometry<'a> {
     pub(crate) fn write_blocks(piece: PieceIndex, end: u32, len: u32, out: &mut [Block]) -> usize {
         let blocks = slot(len.min(end).div_ceil(BLOCK_LEN)).min(out.len());
         let out = out.get_mut(..blocks).unwrap_or_default();
-        let mut begin = 0_u32;
+        // Begin and length are halves of one number, which is written at once.
+        let half = |run: u64| u32::try_from(run & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+        let mut run = u64::from(BLOCK_LEN) << 32;
         for place in &mut *out {
-            *place = Block { piece, begin, len: BLOCK_LEN };
-            begin = begin.wrapping_add(BLOCK_LEN);
+            *place = Block { piece, begin: half(run), len: half(run >> 32) };
+            run = run.wrapping_add(u64::from(BLOCK_LEN));
         }
         if let Some(last) = out.last_mut() {
             last.len = end.saturating_sub(last.begin).min(BLOCK_LEN);

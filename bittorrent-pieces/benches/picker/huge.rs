@@ -61,7 +61,7 @@ pub fn huge() {
             timed("leave", &mut || picker.leave(&holds(peer)));
             timed("abandon", &mut || picker.abandon(conn));
             timed("pick after a leave", &mut || {
-                propose(&mut picker, holds(peer), BATCH);
+                propose(&mut picker, holds(peer), &mut batch);
             });
             timed("forget", &mut || picker.forget(conn));
             timed("join", &mut || picker.join(&holds(peer)));

@@ -41,10 +41,11 @@ impl Swarm {
         let peers = self.bitfields.len();
         let times = if self.is_large() { 1 } else { JOINS.div_ceil(peers) };
         let mut pickers: Vec<_> = (0..times).map(|_| self.picker()).collect();
+        let mut one = [Block::default()];
         let took = nanos(|| {
             for picker in &mut pickers {
                 (0..peers).for_each(|peer| picker.join(&self.holds(peer)));
-                propose(picker, self.holds(0), 1);
+                propose(picker, self.holds(0), &mut one);
             }
         });
         (pickers.pop().expect("one at least"), took / (times * peers) as f64)
@@ -52,12 +53,13 @@ impl Swarm {
 
     pub fn churn(&self, picker: &mut Picker) -> f64 {
         let rounds = if self.is_large() { 40 } else { 200 };
+        let mut one = [Block::default()];
         let took = nanos(|| {
             for round in 0..rounds {
                 picker.leave(&self.holds(round));
-                propose(picker, self.holds(round + 1), 1);
+                propose(picker, self.holds(round + 1), &mut one);
                 picker.join(&self.holds(round));
-                propose(picker, self.holds(round), 1);
+                propose(picker, self.holds(round), &mut one);
             }
         });
         took / rounds as f64
@@ -71,9 +73,10 @@ impl Swarm {
     }
 
     pub fn fresh(&self, picker: &mut Picker) -> f64 {
+        let mut batch = [Block::default(); BATCH];
         let took = nanos(|| {
             for turn in 0..2_000 {
-                propose(picker, self.holds(turn), BATCH);
+                propose(picker, self.holds(turn), &mut batch);
             }
         });
         took / 2_000.0
@@ -82,9 +85,10 @@ impl Swarm {
     pub fn sparse(&self, picker: &mut Picker) -> f64 {
         let pieces = self.geometry.pieces();
         let peers: Vec<_> = (100_000..100_200).map(|peer| bitfield(pieces, peer, 1)).collect();
+        let mut batch = [Block::default(); BATCH];
         let took = nanos(|| {
             for peer in peers.iter().cycle().take(1_000) {
-                propose(picker, PeerPieces::Some(peer.as_view()), BATCH);
+                propose(picker, PeerPieces::Some(peer.as_view()), &mut batch);
             }
         });
         took / 1_000.0
@@ -93,9 +97,10 @@ impl Swarm {
     pub fn one(&self, picker: &mut Picker) -> f64 {
         let pieces = self.geometry.pieces();
         let peers: Vec<_> = (0..100).map(|nth| only(pieces, nth * 7919 % pieces)).collect();
+        let mut batch = [Block::default(); BATCH];
         let took = nanos(|| {
             for peer in &peers {
-                assert!(propose(picker, PeerPieces::Some(peer.as_view()), BATCH) > 0);
+                assert!(propose(picker, PeerPieces::Some(peer.as_view()), &mut batch) > 0);
             }
         });
         took / 100.0
@@ -103,12 +108,13 @@ impl Swarm {
 
     pub fn haves(&self, picker: &mut Picker) -> f64 {
         let pieces = self.random_pieces(SEED + 8, 16_000);
+        let mut batch = [Block::default(); BATCH];
         let took = nanos(|| {
             for (turn, pieces) in pieces.chunks(8).enumerate() {
                 for piece in pieces {
                     picker.have(*piece);
                 }
-                propose(picker, self.holds(turn), BATCH);
+                propose(picker, self.holds(turn), &mut batch);
             }
         });
         took / 2_000.0
@@ -118,7 +124,7 @@ impl Swarm {
     pub fn download(&self, haves: usize) -> (f64, u64, usize) {
         let mut picker = self.picker();
         (0..self.bitfields.len()).for_each(|peer| picker.join(&self.holds(peer)));
-        propose(&mut picker, self.holds(0), 1);
+        propose(&mut picker, self.holds(0), &mut [Block::default()]);
         let news = self.random_pieces(SEED + 9, 10_000);
         let mut news = news.iter().cycle();
         let mut queues = vec![Vec::with_capacity(BATCH); self.bitfields.len()];

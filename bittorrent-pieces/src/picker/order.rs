@@ -3,7 +3,7 @@
 use super::pieces::{PieceSlot, first_piece, lane, lanes, last_piece};
 use super::policy::PRIORITIES;
 use super::rarest::{FEW_WORDS, RarestSlot};
-use super::{Order, PeerPieces, Selection, State, Weights};
+use super::{NORMAL, Order, PeerPieces, Selection, State, Weights};
 use crate::block::PieceIndex;
 use crate::compact_time::Maybe;
 use crate::index::{count, slot};
@@ -44,6 +44,7 @@ impl State {
                 return near;
             }
         }
+        // What few torrents need is not inlined, so that a pick of the rarest keeps its numbers in registers.
         match self.policy.order {
             Order::Sequential => self.sequential(pieces, theirs, selection.reverse),
             Order::RarestFirst if self.had < self.policy.random_first => self.any(pieces, theirs),
@@ -133,13 +134,14 @@ impl State {
                 }
             }
         }
-        self.rarest_list.add_debt(looked);
+        self.rarest_list.pay(looked);
         self.walked(seen);
         let (word, lanes) = best?;
         self.any_lane(word, lanes)
     }
 
     /// A candidate of the highest priority at random.
+    #[inline(never)]
     fn any(&mut self, pieces: &[PieceSlot], theirs: &PeerPieces<'_>) -> Option<PieceIndex> {
         for priority in self.classes() {
             for word in self.all_words() {
@@ -155,6 +157,7 @@ impl State {
     }
 
     /// A candidate that most peers have.
+    #[inline(never)]
     fn commonest(&mut self, pieces: &[PieceSlot], theirs: &PeerPieces<'_>) -> Option<PieceIndex> {
         let mut best = None;
         for word in self.all_words() {
@@ -177,6 +180,7 @@ impl State {
     }
 
     /// The first or last candidate of the highest priority.
+    #[inline(never)]
     fn sequential(
         &mut self,
         pieces: &[PieceSlot],
@@ -213,6 +217,7 @@ impl State {
     }
 
     /// A candidate in an extent that was opened of late.
+    #[inline(never)]
     fn in_extents(&mut self, pieces: &[PieceSlot], theirs: &PeerPieces<'_>) -> Option<PieceIndex> {
         let len = self.extent_len()?;
         for extent in self.extents.into_iter().filter_map(Maybe::get) {
@@ -294,11 +299,7 @@ impl State {
     /// The lower, the sooner.
     #[inline]
     pub(super) fn key(&self, entry: &PieceSlot, lane: u64) -> u32 {
-        let sole = self.present.checked_ilog2().filter(|_| self.present.is_power_of_two());
-        let priority = match sole.filter(|_| entry.wanted & lane != 0) {
-            Some(priority) => priority,
-            None => entry.priority(lane),
-        };
+        let priority = if self.weighted { entry.priority(lane) } else { NORMAL };
         self.key_of(priority, entry.count(lane, self.height))
     }
 
@@ -325,11 +326,13 @@ impl State {
         }
     }
 
-    /// Those of all priorities.
+    /// Those of all priorities that candidates have.
     pub(super) fn limits(&self, key: u32) -> [Option<u32>; PRIORITIES] {
         let mut limits = [None; PRIORITIES];
-        for (priority, limit) in (0..).zip(&mut limits) {
-            *limit = self.limit(priority, key);
+        for priority in self.classes() {
+            if let Some(limit) = limits.get_mut(slot(priority)) {
+                *limit = self.limit(priority, key);
+            }
         }
         limits
     }

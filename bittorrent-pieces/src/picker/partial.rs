@@ -264,6 +264,7 @@ impl State {
 
 impl View<'_> {
     /// Opens a missing piece; returns its slot, if there is or can be made room.
+    #[inline(never)] // once for each piece, and from several places
     pub(super) fn open(&mut self, piece: PieceIndex, selection: &Selection<'_>) -> Option<u16> {
         let entry = self.pieces.get(slot(piece.0 / 64))?;
         if entry.wanted & lane(piece) == 0 {

@@ -147,8 +147,11 @@ impl PieceSlot {
 
     /// Returns how many peers have the piece of a lane; counts have at most `height` bits.
     pub(super) fn count(&self, lane: u64, height: u8) -> u32 {
-        let planes = self.counts.iter().take(height.into()).rev();
-        planes.fold(0, |count, plane| count << 1 | u32::from(plane & lane != 0))
+        let (near, far) = self.counts.split_at(NEAR.into());
+        let append = |count: u32, plane: &u64| count << 1 | u32::from(plane & lane != 0);
+        let far = far.get(..height.saturating_sub(NEAR).into()).unwrap_or_default();
+        let count = far.iter().rev().fold(0, append);
+        near.iter().rev().fold(count, append)
     }
 
     /// Returns the pieces that some peer has.

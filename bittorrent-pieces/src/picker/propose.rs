@@ -46,16 +46,16 @@ impl View<'_> {
             return batch.len;
         }
         let picky = selection.whole > 0 || selection.exclusive || selection.reverse;
-        let window = self.window(selection).map(PieceIndex);
-        let named = window.chain(selection.suggested.iter().copied());
-        self.named(conn, theirs, selection, named, &mut batch);
+        let window = self.window(selection);
+        if !window.is_empty() || !selection.suggested.is_empty() {
+            let named = window.map(PieceIndex).chain(selection.suggested.iter().copied());
+            self.named(conn, theirs, selection, named, &mut batch);
+        }
         let is_any_open = self.state.first(Phase::Open).is_some();
         if is_any_open {
             self.opened(conn, theirs, picky, &mut batch);
         }
-        if !batch.is_full() {
-            self.missing(theirs, selection, &mut batch);
-        }
+        while !batch.is_full() && self.missing(theirs, selection, &mut batch) {}
         if is_any_open && picky && !selection.exclusive {
             self.opened(conn, theirs, false, &mut batch);
         }
@@ -93,6 +93,7 @@ impl View<'_> {
     }
 
     /// Takes blocks of given pieces, open or not.
+    #[inline(never)] // few picks need it
     fn named(
         &mut self,
         conn: ConnId,
@@ -124,6 +125,7 @@ impl View<'_> {
     }
 
     /// Takes free blocks of open pieces, or only of those that the peer has for itself or may have.
+    #[inline(never)] // what it keeps is in no register of a pick that opens a piece
     fn opened(&mut self, conn: ConnId, theirs: &PeerPieces<'_>, own: bool, batch: &mut Batch<'_>) {
         while !batch.is_full() {
             let mut best: Option<(u16, &PartialSlot)> = None;
@@ -199,47 +201,45 @@ impl View<'_> {
         partial.next_free = first;
     }
 
-    /// Takes the blocks of a new piece, and of its neighbours for a peer that gets whole runs.
+    /// Takes the blocks of a new piece, and of its neighbours for a peer that gets whole runs. Returns whether there may be
+    /// another one: it took none, as there was nothing but padding.
+    #[inline(never)] // what is loaded before a loop takes longer than a call
     fn missing(
         &mut self,
         theirs: &PeerPieces<'_>,
         selection: &Selection<'_>,
         batch: &mut Batch<'_>,
-    ) {
-        while self.has_room() {
-            let Some(piece) = self.state.choose(self.pieces, self.rarest, theirs, selection) else {
-                return;
-            };
-            if batch.has(piece) {
-                return;
-            }
-            for piece in self.run_around(piece, theirs, selection, batch) {
+    ) -> bool {
+        if !self.has_room() {
+            return false;
+        }
+        let piece = self.state.choose(self.pieces, self.rarest, theirs, selection);
+        let Some(piece) = piece.filter(|piece| !batch.has(*piece)) else { return false };
+        if selection.whole <= 1 {
+            self.whole_piece(piece, selection, batch);
+        } else {
+            for piece in self.run_around(piece, theirs, selection.whole, batch) {
                 self.whole_piece(PieceIndex(piece), selection, batch);
             }
-            if batch.len > 0 {
-                return;
-            }
         }
+        batch.len == 0
     }
 
-    /// Returns the pieces of an aligned run that can be requested together with the given one.
+    /// Returns the pieces of an aligned run of `whole` that can be requested together with the given one.
     fn run_around(
         &self,
         piece: PieceIndex,
         theirs: &PeerPieces<'_>,
-        selection: &Selection<'_>,
+        whole: u32,
         batch: &Batch<'_>,
     ) -> core::ops::RangeInclusive<u32> {
-        if selection.whole <= 1 {
-            return piece.0..=piece.0;
-        }
-        let start = piece.0.saturating_sub(piece.0.checked_rem(selection.whole).unwrap_or(0));
+        let start = piece.0.saturating_sub(piece.0.checked_rem(whole).unwrap_or(0));
         let fits = |piece: &u32| {
             let piece = PieceIndex(*piece);
             theirs.has(piece) && self.is_wanted(piece) && !batch.has(piece)
         };
         let first = (start..piece.0).rev().take_while(fits).last().unwrap_or(piece.0);
-        let end = start.saturating_add(selection.whole);
+        let end = start.saturating_add(whole);
         let last = (piece.0..end).take_while(fits).last().unwrap_or(piece.0);
         first..=last
     }

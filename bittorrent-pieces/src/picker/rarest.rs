@@ -18,7 +18,10 @@ const LONGEST: usize = 65_535;
 /// The words of a torrent in which a walk is so short that only many of them pay for the list.
 pub(super) const FEW_WORDS: usize = 16;
 /// How many walks over all of these words take as long as to make the list, with a margin.
-const FEW_PATIENCE: usize = 64;
+const FEW_PATIENCE: u32 = 64;
+
+/// The key of an entry that is to be dropped. Those of the list are below its ceiling, and so below this one.
+const MARKED: u32 = u32::MAX;
 
 /// Room for one of the rarest pieces: 8 bytes.
 ///
@@ -61,15 +64,16 @@ pub(super) struct RarestList {
     end: u16,
     /// Every candidate with a lower key that some peer has is in the list.
     pub(super) ceiling: u32,
-    /// How many words were walked since the list was made; it pays for the next one.
-    debt: u32,
+    /// How many words are to be walked until the list is rebuilt: they pay for it.
+    unpaid: u32,
     /// The lowest key that was picked from the list since it was made.
     least: u32,
 }
 
 impl RarestList {
-    pub(super) const fn new() -> Self {
-        Self { start: 0, end: 0, ceiling: 0, debt: 0, least: u32::MAX }
+    /// Creates an empty list of a torrent with this number of words.
+    pub(super) const fn new(words: u32) -> Self {
+        Self { start: 0, end: 0, ceiling: 0, unpaid: price(words), least: u32::MAX }
     }
 
     pub(super) fn entries<'l>(&self, list: &'l [RarestSlot]) -> &'l [RarestSlot] {
@@ -81,8 +85,8 @@ impl RarestList {
     }
 
     /// Counts words that were walked because the list did not help.
-    pub(super) fn add_debt(&mut self, words: u32) {
-        self.debt = self.debt.saturating_add(words);
+    pub(super) fn pay(&mut self, words: u32) {
+        self.unpaid = self.unpaid.saturating_sub(words);
     }
 
     /// Notes that a piece was picked from the list.
@@ -162,14 +166,26 @@ impl RarestList {
         (Some(self.rise(list, 0, entry.key)), evicted)
     }
 
-    /// Removes an entry: those before it move up, which are few where picks look.
-    pub(super) fn remove(&mut self, list: &mut [RarestSlot], at: usize) {
-        let Some(head) = self.entries_mut(list).get_mut(..at.saturating_add(1)) else { return };
-        let mut moved = RarestSlot::EMPTY;
-        for entry in head {
-            core::mem::swap(entry, &mut moved);
+    /// Marks an entry that is to be dropped.
+    pub(super) fn mark(&mut self, list: &mut [RarestSlot], at: usize) {
+        if let Some(entry) = self.entries_mut(list).get_mut(at) {
+            entry.key = MARKED;
         }
-        self.start = self.start.saturating_add(1);
+    }
+
+    /// Drops the marked ones of the first `len` entries: those between them move up, which are few where picks look.
+    pub(super) fn drop_marked(&mut self, list: &mut [RarestSlot], len: usize) {
+        let Some(head) = self.entries_mut(list).get_mut(..len) else { return };
+        let mut first = head.len();
+        for at in (0..head.len()).rev() {
+            let entry = head.get(at).copied().filter(|entry| entry.key != MARKED);
+            let Some(entry) = entry else { continue };
+            first = first.saturating_sub(1);
+            if let Some(place) = head.get_mut(first) {
+                *place = entry;
+            }
+        }
+        self.start = self.start.saturating_add(u16::try_from(first).unwrap_or(0));
     }
 
     /// Gives an entry a higher key, and returns the place where it belongs: it changes places with the last one of each
@@ -215,6 +231,11 @@ impl RarestList {
     }
 }
 
+/// Returns how many words are walked before the list of a torrent with this number of words is made.
+const fn price(words: u32) -> u32 {
+    if slot(words) <= FEW_WORDS { words.saturating_mul(FEW_PATIENCE) } else { words }
+}
+
 /// Returns how many of the first entries have keys of at most `key`, and looks at about twice the logarithm of that.
 fn run_len(entries: &[RarestSlot], key: u32) -> usize {
     let mut bound = 1_usize;
@@ -248,8 +269,7 @@ fn swap(entries: &mut [RarestSlot], one: usize, other: usize) {
 impl State {
     /// Rebuilds the list if walks have paid for that.
     pub(super) fn refresh_rarest(&mut self, pieces: &mut [PieceSlot], list: &mut [RarestSlot]) {
-        let patience = if self.words() <= FEW_WORDS { FEW_PATIENCE } else { 1 };
-        if slot(self.rarest_list.debt) >= self.words().saturating_mul(patience) {
+        if self.rarest_list.unpaid == 0 {
             self.rebuild_rarest(pieces, list);
         }
     }
@@ -258,7 +278,8 @@ impl State {
     pub(super) fn discard_rarest(&mut self) {
         self.rarest_list.give_up();
         // Among few words walks have to pay for the list first.
-        self.rarest_list.debt = if self.words() <= FEW_WORDS { 0 } else { u32::MAX };
+        let words = self.words();
+        self.rarest_list.unpaid = if words <= FEW_WORDS { price(count(words)) } else { 0 };
     }
 
     /// Takes note that any piece may have a peer less: keys are as much lower as they can be, in the same order. A list
@@ -333,7 +354,7 @@ impl State {
             unlist(pieces, Some(entry.piece));
         }
         let words = self.words();
-        let mut front = RarestList { ceiling: u32::MAX, ..RarestList::new() };
+        let mut front = RarestList { ceiling: u32::MAX, ..RarestList::new(count(words)) };
         let mut limits = self.limits(front.ceiling.saturating_sub(1));
         for (word, entry) in pieces.iter().enumerate().take(words) {
             let low = if entry.wanted == 0 { 0 } else { self.within(entry, &limits) };
@@ -386,7 +407,7 @@ impl State {
 }
 
 /// Notes that a piece is not in the list any more.
-fn unlist(pieces: &mut [PieceSlot], piece: Option<PieceIndex>) {
+pub(super) fn unlist(pieces: &mut [PieceSlot], piece: Option<PieceIndex>) {
     let word = piece.and_then(|piece| Some((pieces.get_mut(slot(piece.0 / 64))?, lane(piece))));
     if let Some((word, lane)) = word {
         word.listed &= !lane;

@@ -122,7 +122,7 @@ impl State {
             weighted: false,
             cursors: (0, count(words)),
             extents: [Maybe::NONE; EXTENTS],
-            rarest_list: RarestList::new(),
+            rarest_list: RarestList::new(count(words)),
             rings: Rings::new(),
             partials: rooms,
             failures: 0,

@@ -10,6 +10,7 @@ mod headers;
 mod machine;
 mod measure;
 mod merkle;
+mod picker;
 mod routes;
 mod signatures;
 mod texts;
@@ -21,12 +22,13 @@ use std::process::ExitCode;
 /// A name, and what measures it in the folder of the project.
 type Table = (&'static str, fn(&Path) -> Result<String, String>);
 
-const TABLES: [Table; 7] = [
+const TABLES: [Table; 8] = [
     ("end_to_end", end_to_end::measure),
     ("headers", |_| Ok(headers::measure())),
     ("merkle", |_| Ok(merkle::measure())),
     ("messages", |_| Ok(bencode::messages())),
     ("metainfo", |_| Ok(bencode::metainfo())),
+    ("picker", picker::measure),
     ("routes", |_| Ok(routes::measure())),
     ("signatures", |_| Ok(signatures::measure())),
 ];
