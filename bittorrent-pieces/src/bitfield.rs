@@ -132,9 +132,9 @@ impl<B: AsRef<[u8]>> Bitfield<B> {
         rest.find(|word| self.word(*word) != 0).unwrap_or(end)
     }
 
-    /// Returns whether any bit of a sample is set: of the first byte of each line of a cache. It reads all lines in order,
-    /// which is faster than in no order, and the next look at them is fast.
-    pub(crate) fn samples(&self) -> bool {
+    /// Returns whether any bit of the first byte of each cache line is set. The lines are read in order, which is fast, and
+    /// are in the cache then.
+    pub(crate) fn any_in_sample(&self) -> bool {
         let (lines, _) = self.bytes.as_ref().as_chunks::<64>();
         lines.iter().fold(0, |all, [first, ..]| all | first) != 0
     }

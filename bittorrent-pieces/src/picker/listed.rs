@@ -7,8 +7,8 @@ use crate::bitfield::Bitfield;
 use crate::block::PieceIndex;
 use crate::index::slot;
 
-/// The most words of a torrent in which the bits of a peer stay in the nearest cache: 32 KiB of them.
-const NEAR_WORDS: usize = 4_096;
+/// From this many words on the bits of a peer do not stay in the nearest cache: 32 KiB of them.
+const FAR_WORDS: usize = 4_096;
 /// The entries of the list that are looked at before a sample of the bits of a peer that are further away.
 const BEFORE_SAMPLE: usize = 64;
 
@@ -33,17 +33,17 @@ impl Search {
 }
 
 impl State {
-    /// A candidate of the list that is rarest among those of the peer, or the lowest key of any other. It looks at no
-    /// more entries than there are words, which cost as much, and in a large torrent at few for a peer that has none of a
-    /// sample of pieces.
+    /// Returns the rarest candidate of the peer that was found in the list, or a key below which the peer has no candidate.
+    /// It looks at no more entries than there are words, which cost as much. In a large torrent it looks at few if the peer
+    /// has no piece of a sample.
     pub(super) fn listed(
         &mut self,
         pieces: &mut [PieceSlot],
         list: &mut [RarestSlot],
         theirs: &PeerPieces<'_>,
     ) -> Result<PieceIndex, u32> {
-        let all = self.words().saturating_add(1);
-        let most = if all > NEAR_WORDS { BEFORE_SAMPLE } else { all };
+        let words = self.words();
+        let most = if words >= FAR_WORDS { BEFORE_SAMPLE } else { words.saturating_add(1) };
         let entries = self.rarest_list.entries(list);
         let first = entries.get(..most).unwrap_or(entries);
         let at = first_held(first, theirs);
@@ -96,7 +96,7 @@ impl State {
         search.at = search.at.saturating_add(first_held(rest, theirs));
         let Some(entry) = first.get(search.at).copied() else {
             let all = self.words().saturating_add(1).saturating_add(search.dropped);
-            if search.most < all && search.most < entries.len() && self.samples(theirs) {
+            if search.most < all && search.most < entries.len() && self.has_any_of_sample(theirs) {
                 search.most = all;
                 return None;
             }
@@ -137,12 +137,12 @@ impl State {
         word.is_some_and(|word| word.wanted & lane(piece) != 0)
     }
 
-    /// Returns whether the peer has any piece of a sample. If it has none, it hardly has one of the list.
+    /// Returns whether the peer has any piece of a sample. A peer without one seldom has a piece of the list.
     #[inline(never)] // few picks need it
-    fn samples(&mut self, theirs: &PeerPieces<'_>) -> bool {
+    fn has_any_of_sample(&mut self, theirs: &PeerPieces<'_>) -> bool {
         let PeerPieces::Some(bits) = theirs else { return true };
         self.walked(self.words() / 8);
-        bits.samples()
+        bits.any_in_sample()
     }
 }
 
