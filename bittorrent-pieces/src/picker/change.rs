@@ -60,7 +60,7 @@ impl View<'_> {
         let height = word.add(lane(piece));
         self.state.height = self.state.height.max(height);
         // A piece that no peer had is not listed, however rare.
-        let first = height == 1 && word.count(lane(piece), self.state.height) == 1;
+        let first = height == 1 && !word.is_common(lane(piece), self.state.height);
         if first && word.wanted & lane(piece) != 0 {
             self.state.enter_rarest(self.pieces, self.rarest, piece, 0);
         }

@@ -154,6 +154,14 @@ impl PieceSlot {
         near.iter().rev().fold(count, append)
     }
 
+    /// Returns whether more than one peer has the piece of a lane; counts have at most `height` bits.
+    pub(super) fn is_common(&self, lane: u64, height: u8) -> bool {
+        let (near, far) = self.counts.split_at(NEAR.into());
+        let far = far.get(..height.saturating_sub(NEAR).into()).unwrap_or_default();
+        let higher = near.iter().skip(1).chain(far);
+        higher.fold(0, |all, plane| all | plane) & lane != 0
+    }
+
     /// Returns the pieces that some peer has.
     pub(super) fn held(&self, height: u8) -> u64 {
         self.counts.iter().take(height.into()).fold(0, |held, plane| held | plane)
