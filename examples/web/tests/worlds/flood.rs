@@ -1,4 +1,4 @@
-//! Floods: what they cost and whom they reach.
+//! Floods: what they cost, and which servents they reach.
 
 use super::*;
 
