@@ -105,7 +105,7 @@ fn a_layer_of_one_hash_is_not_served() {
 /// those above runs of 512 pieces take the least time.
 #[test]
 fn a_node_comes_from_the_layer_below_it() {
-    let of = |byte: u8, number: usize| {
+    let of = |byte: u8, number: u64| {
         let mut hash = [byte; 32];
         hash[..8].copy_from_slice(&number.to_be_bytes());
         hash
