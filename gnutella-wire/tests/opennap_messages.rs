@@ -293,7 +293,7 @@ fn what_fills_a_frame_to_its_end_comes_back() {
     assert_eq!(too_long, NapError::TooLong { kind, len: u16::MAX, limit });
 }
 
-/// A request to a peer is what one read returns: there is no frame that could end too early.
+/// A request to a peer has no frame, so no length limits it.
 #[test]
 fn a_long_request_to_a_peer_is_written_whole() {
     let name = "a".repeat(65_524);

@@ -16,9 +16,7 @@ use opennap_world::{T0, World, sent};
 /// Messages of the login that come after it are answered, and change nothing.
 #[test]
 fn a_login_after_the_login_is_answered() {
-    let mut world = World::new(4, 8);
-    world.enter(1, "ann", 6699);
-    world.enter(2, "ben", 6700);
+    let mut world = World::of_two();
     let already = sent(&[(1, 404, "logged in already")]);
     assert_eq!(world.send(1, 2, "ann pw 6699 \"nap v1.5\" 8"), already);
     assert_eq!(world.send(1, 6, "cat pw 6699 \"nap v1.5\" 8 a@b"), already);
@@ -29,9 +27,7 @@ fn a_login_after_the_login_is_answered() {
 /// `TekNap` 1.3 shares folder by folder, and writes a word where it has no MD5.
 #[test]
 fn a_folder_is_shared_file_by_file() {
-    let mut world = World::new(4, 8);
-    world.enter(1, "ann", 6699);
-    world.enter(2, "ben", 6700);
+    let mut world = World::of_two();
     let folder = "\"C:\\Music\" \"one two.mp3\" NOMD5COMPUTED 11 128 44100 60 \
                   \"three.mp3\" 00000000000000000000000000000000-22 22 192 44100 61";
     assert_eq!(world.send(1, 870, folder), []);
@@ -72,9 +68,7 @@ fn a_folder_comes_back_as_it_was() {
 /// Servers take the rest of the line where the closing quote is missing, and skip repeated blanks.
 #[test]
 fn careless_quoting_is_read_as_servers_read_it() {
-    let mut world = World::new(4, 8);
-    world.enter(1, "ann", 6699);
-    world.enter(2, "ben", 6700);
+    let mut world = World::of_two();
     world.send(1, 100, "  \"say\"hi\"or two.mp3\"   0123  99 128  44100 60");
     let asked = world.send(2, 203, "ann   \"say\"hi\"or two.mp3");
     assert_eq!(asked, sent(&[(1, 607, "ben \"say\"hi\"or two.mp3\"")]));

@@ -12,9 +12,7 @@ const IP_2: &str = "33554442";
 
 #[test]
 fn a_download_asks_the_sharer_first() {
-    let mut world = World::new(4, 8);
-    world.enter(1, "ann", 6699);
-    world.enter(2, "ben", 6700);
+    let mut world = World::of_two();
     assert_eq!(world.send(1, 100, "\"a b.mp3\" 0123 99 128 44100 60"), []);
     let asked = world.send(2, 203, "ann \"a b.mp3\"");
     assert_eq!(asked, sent(&[(1, 607, "ben \"a b.mp3\"")]));
@@ -27,9 +25,7 @@ fn a_download_asks_the_sharer_first() {
 
 #[test]
 fn a_sharer_without_free_uploads_answers_with_its_limit() {
-    let mut world = World::new(4, 8);
-    world.enter(1, "ann", 6699);
-    world.enter(2, "ben", 6700);
+    let mut world = World::of_two();
     world.send(1, 100, "\"a.mp3\" 0123 99 128 44100 60");
     world.send(2, 203, "ann \"a.mp3\"");
     let full = world.send(1, 619, "ben \"a.mp3\" 3");
@@ -59,9 +55,7 @@ fn a_sharer_that_stays_silent_fails_the_request() {
 
 #[test]
 fn nobody_accepts_what_was_not_asked_for() {
-    let mut world = World::new(4, 8);
-    world.enter(1, "ann", 6699);
-    world.enter(2, "ben", 6700);
+    let mut world = World::of_two();
     world.enter(3, "cat", 6701);
     world.send(1, 100, "\"a.mp3\" 0123 99 128 44100 60");
     world.send(3, 100, "\"a.mp3\" 4567 99 128 44100 60");
@@ -74,9 +68,7 @@ fn nobody_accepts_what_was_not_asked_for() {
 
 #[test]
 fn a_missing_file_or_user_is_refused_with_206() {
-    let mut world = World::new(4, 8);
-    world.enter(1, "ann", 6699);
-    world.enter(2, "ben", 6700);
+    let mut world = World::of_two();
     assert_eq!(world.send(2, 203, "ann \"x.mp3\""), sent(&[(2, 206, "ann \"x.mp3\"")]));
     assert_eq!(world.send(2, 203, "dan \"x.mp3\""), sent(&[(2, 206, "dan \"x.mp3\"")]));
     assert_eq!(world.send(2, 500, "dan \"x.mp3\""), sent(&[(2, 206, "dan \"x.mp3\"")]));
@@ -155,9 +147,7 @@ fn an_asker_whose_reply_queue_is_full_receives_every_answer() {
 
 #[test]
 fn a_port_that_cannot_be_connected_to_is_reported_to_its_user() {
-    let mut world = World::new(4, 8);
-    world.enter(1, "ann", 6699);
-    world.enter(2, "ben", 6700);
+    let mut world = World::of_two();
     assert_eq!(world.send(2, 626, "ann"), sent(&[(1, 626, "ben")]));
     assert_eq!(world.send(2, 626, "dan"), sent(&[(2, 404, "no such user")]));
 }

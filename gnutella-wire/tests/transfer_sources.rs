@@ -147,7 +147,7 @@ fn a_busy_source_frees_its_part() {
     assert_eq!(world.outcome, VERIFIED);
 }
 
-/// Two sources that have a half each: the answers list it, and 416 is no offence.
+/// Two sources that have a half each: the answers list it, and 416 costs a source nothing.
 #[test]
 fn partial_sources_are_asked_for_what_they_have() {
     let file = file_of(4 * MB);

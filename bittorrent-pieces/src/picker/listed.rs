@@ -1,6 +1,6 @@
 //! A choice among the rarest candidates, by their list.
 
-use super::pieces::{PieceSlot, lane};
+use super::pieces::{PieceSlot, is_wanted, lane};
 use super::rarest::{RarestSlot, unlist};
 use super::{PeerPieces, State};
 use crate::bitfield::Bitfield;
@@ -111,7 +111,7 @@ impl State {
                 self.rarest_list.note_pick(entry.key());
                 return Some(Ok(piece));
             }
-            Err(key) if key < ceiling && self.is_candidate(pieces, entry.piece) => {
+            Err(key) if key < ceiling && is_wanted(pieces, entry.piece) => {
                 self.rarest_list.rise(list, search.at, key);
                 search.risen = search.risen.saturating_add(1);
             }
@@ -130,11 +130,6 @@ impl State {
         let lane = lane(entry.piece);
         let key = self.key(word, lane);
         if word.wanted & lane != 0 && key <= entry.key() { Ok(entry.piece) } else { Err(key) }
-    }
-
-    fn is_candidate(&self, pieces: &[PieceSlot], piece: PieceIndex) -> bool {
-        let word = pieces.get(slot(piece.0 / 64));
-        word.is_some_and(|word| word.wanted & lane(piece) != 0)
     }
 
     /// Returns whether the peer has any piece of a sample. A peer without one seldom has a piece of the list.

@@ -46,6 +46,12 @@ pub(super) const fn lane(piece: PieceIndex) -> u64 {
     FIRST.wrapping_shr(piece.0)
 }
 
+/// Returns whether a piece is missing, not open, and not skipped.
+pub(super) fn is_wanted(pieces: &[PieceSlot], piece: PieceIndex) -> bool {
+    let word = pieces.get(slot(piece.0 / 64));
+    word.is_some_and(|word| word.wanted & lane(piece) != 0)
+}
+
 /// Returns the piece of the highest bit that is set in a word.
 pub(super) fn first_piece(word: usize, lanes: u64) -> PieceIndex {
     piece_at(word, lanes.leading_zeros())

@@ -2,7 +2,7 @@
 
 use super::block_slot::Progress;
 use super::partial::{Facts, PartialSlot, Phase, row};
-use super::pieces::lane;
+use super::pieces::{is_wanted, lane};
 use super::{Order, PeerPieces, Selection, View};
 use crate::block::{Block, PieceIndex};
 use crate::geometry::Geometry;
@@ -118,7 +118,7 @@ impl View<'_> {
                 }) {
                     self.free_blocks(at, batch);
                 }
-            } else if self.is_wanted(piece) && self.has_room() {
+            } else if is_wanted(self.pieces, piece) && self.has_room() {
                 self.whole_piece(piece, selection, batch);
             }
         }
@@ -236,7 +236,7 @@ impl View<'_> {
         let start = piece.0.saturating_sub(piece.0.checked_rem(whole).unwrap_or(0));
         let fits = |piece: &u32| {
             let piece = PieceIndex(*piece);
-            theirs.has(piece) && self.is_wanted(piece) && !batch.has(piece)
+            theirs.has(piece) && is_wanted(self.pieces, piece) && !batch.has(piece)
         };
         let first = (start..piece.0).rev().take_while(fits).last().unwrap_or(piece.0);
         let end = start.saturating_add(whole);
@@ -254,11 +254,6 @@ impl View<'_> {
         let rest = batch.out.get_mut(batch.len..).unwrap_or_default();
         let taken = Geometry::write_blocks(piece, end, content, rest);
         batch.len = batch.len.saturating_add(taken);
-    }
-
-    fn is_wanted(&self, piece: PieceIndex) -> bool {
-        let word = self.pieces.get(slot(piece.0 / 64));
-        word.is_some_and(|word| word.wanted & lane(piece) != 0)
     }
 
     /// Returns whether one more piece can be opened.

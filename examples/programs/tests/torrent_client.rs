@@ -11,7 +11,7 @@ use std::process::Command;
 
 use bittorrent_pieces::wire::{Handshake, Reserved};
 use bittorrent_pieces::{InfoHash, PeerId, PieceHasher};
-use programs::client::{LISTEN, get, got, make, seed};
+use programs::client::{LISTEN, get, got, make, new_film, seed};
 use programs::{Running, TORRENT, bytes, folder, path, text, torrent};
 
 /// Runs the program with at most 256 descriptors.
@@ -42,10 +42,7 @@ fn three_thousand_files_need_few_descriptors() {
 
 #[test]
 fn a_file_that_is_too_long_is_named_and_cut_on_request() {
-    let home = folder("too long");
-    let film = home.join("film");
-    fs::write(&film, bytes(40_000)).unwrap();
-    let made = make(&film, &[]);
+    let (home, film, made) = new_film("too long", 40_000, &[]);
     let into = home.join("into");
     fs::create_dir_all(&into).unwrap();
     let copy = into.join("film");
@@ -66,10 +63,7 @@ fn a_file_that_is_too_long_is_named_and_cut_on_request() {
 
 #[test]
 fn a_file_of_somebody_else_is_not_written_over() {
-    let home = folder("in the way");
-    let film = home.join("film");
-    fs::write(&film, bytes(40_000)).unwrap();
-    let made = make(&film, &[]);
+    let (home, film, made) = new_film("in the way", 40_000, &[]);
     let (_seed, peer) = seed(&made, &film, &[]);
     let into = home.join("into");
     fs::create_dir_all(&into).unwrap();
@@ -119,10 +113,7 @@ fn only_selected_files_are_fetched() {
 
 #[test]
 fn a_seed_stops_after_its_ratio_or_time() {
-    let home = folder("ratio");
-    let film = home.join("film");
-    fs::write(&film, bytes(300_000)).unwrap();
-    let made = make(&film, &[]);
+    let (home, film, made) = new_film("ratio", 300_000, &[]);
     let (mut seeding, peer) = seed(&made, &film, &["--ratio", "1", "--limit-up", "10M"]);
     got(&made, &home.join("into"), &["--peer", &peer, "--limit-down", "10M"]);
     assert_eq!(seeding.code(), Some(0));
@@ -133,10 +124,7 @@ fn a_seed_stops_after_its_ratio_or_time() {
 
 #[test]
 fn a_download_that_nobody_has_gives_up() {
-    let home = folder("nobody");
-    let film = home.join("film");
-    fs::write(&film, bytes(1_000)).unwrap();
-    let made = make(&film, &[]);
+    let (home, _, made) = new_film("nobody", 1_000, &[]);
     let shown = text(&torrent(&["show", &made]).stdout);
     let link = shown.split("magnet     ").nth(1).unwrap().trim().to_owned();
     for torrent_or_link in [&made, &link] {
@@ -150,10 +138,7 @@ fn a_download_that_nobody_has_gives_up() {
 /// Also while the info dictionary of a link is looked for, and while a seed waits.
 #[test]
 fn a_signal_ends_every_wait() {
-    let home = folder("signals");
-    let film = home.join("film");
-    fs::write(&film, bytes(1_000)).unwrap();
-    let made = make(&film, &[]);
+    let (home, _, made) = new_film("signals", 1_000, &[]);
     let shown = text(&torrent(&["show", &made]).stdout);
     let link = shown.split("magnet     ").nth(1).unwrap().trim().to_owned();
     let mut waits = Running::start(TORRENT, &get(&link, &home.join("into"), &[]));
@@ -289,10 +274,7 @@ fn several_torrents_share_a_process_and_a_port() {
 
 #[test]
 fn missing_piece_layers_come_from_peers() {
-    let home = folder("no layers");
-    let film = home.join("film");
-    fs::write(&film, bytes(400_000)).unwrap();
-    let made = make(&film, &["--v2", "--piece-len", "16384"]);
+    let (home, film, made) = new_film("no layers", 400_000, &["--v2", "--piece-len", "16384"]);
     let (_seed, peer) = seed(&made, &film, &[]);
     let mut bare = fs::read(&made).unwrap();
     let key = b"12:piece layers";

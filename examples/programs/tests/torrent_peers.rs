@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use bittorrent_pieces::wire::{Handshake, Message, Piece, Reserved};
 use bittorrent_pieces::{Block, PeerId};
-use programs::client::{get, got, make, seed};
+use programs::client::{get, got, make, new_film, seed};
 use programs::{Running, TORRENT, bytes, folder, hear, path, say, text, torrent, wait_for};
 
 /// The check sum of gzip (RFC 1952, section 8).
@@ -178,11 +178,8 @@ fn give(
 
 #[test]
 fn a_peer_that_hangs_up_is_dialled_again() {
-    let home = folder("hangs up");
-    let film = home.join("film");
+    let (home, _, made) = new_film("hangs up", 92 * 16_384, &["--piece-len", "16384"]);
     let content = bytes(92 * 16_384);
-    fs::write(&film, &content).unwrap();
-    let made = make(&film, &["--piece-len", "16384"]);
     let peer = quitter(content.clone(), 16_384, vec![20, 30, 1_000]).to_string();
     let into = home.join("into");
     got(&made, &into, &["--peer", &peer]);
@@ -191,10 +188,7 @@ fn a_peer_that_hangs_up_is_dialled_again() {
 
 #[test]
 fn a_peer_that_comes_up_later_is_found() {
-    let home = folder("comes later");
-    let film = home.join("film");
-    fs::write(&film, bytes(50_000)).unwrap();
-    let made = make(&film, &[]);
+    let (home, film, made) = new_film("comes later", 50_000, &[]);
     let place = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let into = home.join("into");
     let mut early = Running::start(TORRENT, &get(&made, &into, &["--peer", &place]));
@@ -208,10 +202,7 @@ fn a_peer_that_comes_up_later_is_found() {
 
 #[test]
 fn encrypted_and_plain_peers_meet_as_their_policies_allow() {
-    let home = folder("encrypted");
-    let film = home.join("film");
-    fs::write(&film, bytes(200_000)).unwrap();
-    let made = make(&film, &[]);
+    let (home, film, made) = new_film("encrypted", 200_000, &[]);
     for (theirs, ours, encrypted) in [
         ("require", "require", true),
         ("require", "prefer", true),
@@ -238,11 +229,8 @@ fn encrypted_and_plain_peers_meet_as_their_policies_allow() {
 
 #[test]
 fn a_signal_ends_a_download_with_a_summary_and_what_is_needed_to_go_on() {
-    let home = folder("signal");
-    let film = home.join("film");
+    let (home, film, made) = new_film("signal", 64 * 16_384, &["--piece-len", "524288"]);
     let content = bytes(64 * 16_384);
-    fs::write(&film, &content).unwrap();
-    let made = make(&film, &["--piece-len", "524288"]);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let peer = listener.local_addr().unwrap().to_string();
     let ours = content.clone();

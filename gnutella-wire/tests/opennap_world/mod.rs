@@ -20,6 +20,14 @@ impl World {
         Self(Index::new(config, storage).unwrap())
     }
 
+    /// Room for four users. `ann` at port 6699 and `ben` at port 6700 have logged in on the connections 1 and 2.
+    pub fn of_two() -> Self {
+        let mut world = Self::new(4, 8);
+        world.enter(1, "ann", 6699);
+        world.enter(2, "ben", 6700);
+        world
+    }
+
     /// Connects from 10.0.0.`conn` and logs in with the words of nap 1.5.
     pub fn enter(&mut self, conn: u32, nick: &str, port: u16) {
         let ip = Ipv4Addr::new(10, 0, 0, u8::try_from(conn).unwrap());

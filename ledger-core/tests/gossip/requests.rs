@@ -213,7 +213,7 @@ fn a_peer_that_was_not_asked_for_a_block_does_not_decline_it() {
     assert_eq!(asked_for_a_block(&mut gossip), [3]);
 }
 
-/// The same for a chunk of a snapshot.
+/// The next peer is asked at once when the one that was asked for a chunk of a snapshot leaves.
 #[test]
 fn a_chunk_is_asked_of_another_when_a_peer_leaves() {
     let mut gossip = three();

@@ -1,10 +1,21 @@
 //! `torrent make`, `seed` and `get` with what most tests pass to them.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use super::{Running, TORRENT, path, text, torrent};
+use super::{Running, TORRENT, bytes, folder, path, text, torrent};
 
 pub const LISTEN: [&str; 2] = ["--listen", "127.0.0.1:0"];
+
+/// Writes a file of this length into a new folder and makes a torrent of it; returns the folder, the file and the path
+/// of the metainfo file.
+pub fn new_film(name: &str, len: u32, more: &[&str]) -> (PathBuf, PathBuf, String) {
+    let home = folder(name);
+    let film = home.join("film");
+    fs::write(&film, bytes(len)).unwrap();
+    let made = make(&film, more);
+    (home, film, made)
+}
 
 /// Makes a torrent of a path; returns the path of its metainfo file.
 pub fn make(content: &Path, more: &[&str]) -> String {

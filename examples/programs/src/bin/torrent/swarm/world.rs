@@ -206,8 +206,11 @@ impl World {
         }
         loop {
             let node = &mut self.nodes[index];
-            let Ok(handled) = node.torrent.handle_bytes(now, conn, &message) else { return };
-            let outcome = handled.outcome;
+            if !node.streams.contains_key(&conn) {
+                return;
+            }
+            let handled = node.torrent.handle_bytes(now, conn, &message);
+            let outcome = handled.expect("all nodes run the same program").outcome;
             if outcome != Some(Outcome::Busy) {
                 let wasted = is_block && !matches!(outcome, Some(Outcome::Block { .. }));
                 node.wasted += if wasted { u64::from(BLOCK_LEN) } else { 0 };
