@@ -238,6 +238,47 @@ fn a_pick_for_a_peer_with_few_pieces_of_many_looks_at_few() {
     assert!(picker.is_sound());
 }
 
+/// The list follows the pieces of each peer that leaves and comes back, so that the next pick finds it in order and moves
+/// nothing: it passes what its peer does not have, three or four of the rarest pieces.
+#[test]
+fn a_pick_after_peers_left_and_came_back_moves_nothing() {
+    const PIECES: u32 = 100_000;
+    let geometry = Geometry::new(u64::from(PIECES) << 14, 1 << 14).unwrap();
+    for weights in [Weights::Strict, Weights::Product] {
+        let mut picker = picker(geometry, rarest_slots(PIECES), 4, 8);
+        let mut policy = Policy::new();
+        policy.random_first = 0;
+        policy.weights = weights;
+        picker.set_policy(policy);
+        let mut rng = Rng::new(8);
+        let peers: Vec<_> = (0..40).map(|_| bitfield(&mut rng, PIECES, 500)).collect();
+        for bits in &peers {
+            picker.join(&PeerPieces::Some(bits.as_view()));
+        }
+        let mut looked = 0;
+        for (turn, bits) in peers.iter().enumerate() {
+            let holds = PeerPieces::Some(bits.as_view());
+            let mut block = [Block::default()];
+            assert_eq!(picker.propose(ConnId(0), &holds, &Selection::new(), &mut block), 1);
+            let others = peers[turn + 1..].iter().take(2);
+            for bits in others.clone() {
+                picker.leave(&PeerPieces::Some(bits.as_view()));
+            }
+            for bits in others {
+                picker.join(&PeerPieces::Some(bits.as_view()));
+            }
+            let before = picker.steps();
+            assert_eq!(picker.propose(ConnId(0), &holds, &Selection::new(), &mut block), 1);
+            looked += picker.steps().wrapping_sub(before);
+            let all = (0..PIECES).map(PieceIndex).filter(|piece| bits.has(*piece));
+            let least = all.map(|piece| picker.availability(piece)).min();
+            assert_eq!(Some(picker.availability(block[0].piece)), least);
+        }
+        assert!(looked < 40 * 7, "40 picks with {weights:?} looked at {looked} entries");
+        assert!(picker.is_sound());
+    }
+}
+
 /// Few of the bits of a peer are sampled where its bits fill many lines of a cache. Its rarest piece is found whether
 /// the sample has one or not. If it has none, the rest of the list is not looked at.
 #[test]

@@ -20,7 +20,7 @@ impl View<'_> {
                     state.discard_rarest(); // pieces that only seeds have, or other products
                 }
             }
-            PeerPieces::Some(_) if joins => {
+            PeerPieces::Some(bits) if joins => {
                 let soonest = state.classes().next().map_or(0, |class| state.key_of(class, 1));
                 let mut news = 0;
                 let unlisted = soonest < state.rarest_list.ceiling;
@@ -38,17 +38,18 @@ impl View<'_> {
                         entry.add_many(lanes, state.height)
                     };
                 }
+                state.raise_rarest(self.rarest, *bits);
                 if news != 0 {
                     state.rarest_list.ceiling = soonest; // no peer had them, so they are not listed
                 }
                 state.walked(state.words());
             }
-            PeerPieces::Some(_) => {
+            PeerPieces::Some(bits) => {
                 for (word, entry) in self.pieces.iter_mut().take(state.words()).enumerate() {
                     entry.sub_many(theirs.word(word), state.height);
                 }
                 state.walked(state.words());
-                state.lower_rarest(self.pieces, self.rarest);
+                state.lower_rarest(self.pieces, self.rarest, *bits);
             }
         }
     }

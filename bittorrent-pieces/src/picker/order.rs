@@ -345,6 +345,15 @@ impl State {
         }
     }
 
+    /// How much one peer more or less changes any key; `None` if that depends on the piece.
+    pub(super) fn step(&self) -> Option<u32> {
+        match self.policy.weights {
+            Weights::Strict => Some(1),
+            Weights::Product if self.weighted => None,
+            Weights::Product => Some(8_u32.saturating_sub(NORMAL)),
+        }
+    }
+
     /// A key that is at least what one peer more makes of `key`.
     pub(super) fn key_above(&self, key: u32) -> u32 {
         match self.policy.weights {

@@ -6,7 +6,7 @@ use crate::block::PieceIndex;
 use crate::index::{count, slot};
 
 /// The bits of an availability. It saturates at 65,535.
-const PLANES: usize = 16;
+pub(super) const PLANES: usize = 16;
 
 /// How many of these lie on the first line of a cache in a [`PieceSlot`].
 pub(super) const NEAR: u8 = 7;

@@ -1,11 +1,12 @@
 //! The rarest candidates, sorted: a list in front of the words.
 
-use super::State;
-use super::pieces::{PieceSlot, first_piece, lane, lanes};
-use super::policy::PRIORITIES;
+mod upkeep;
+
+use crate::bitfield::Bitfield;
 use crate::block::PieceIndex;
-use crate::index::{count, slot};
-use crate::invariant::invariant;
+use crate::index::slot;
+
+pub(super) use upkeep::unlist;
 
 /// The number of pieces that are compared as fast as a list is read. Among 1,000 a list saves five sixths of a pick.
 const FEW: u32 = 512;
@@ -222,6 +223,32 @@ impl RarestList {
         at
     }
 
+    /// Moves the keys of the pieces of a peer that joined or left by `step`. Among those of one key the lower ones come
+    /// first then. Nothing branches on what the peer has, which is hard to predict.
+    #[inline(never)] // so that a HAVE and a pick are laid out without it
+    fn shift(&self, list: &mut [RarestSlot], bits: Bitfield<&[u8]>, step: u32, joins: bool) {
+        let entries = self.entries_mut(list);
+        let mut key = u32::MAX;
+        let mut first = 0_usize; // of those of this key that stand behind the lower ones
+        for at in 0..entries.len() {
+            let Some(mut entry) = entries.get(at).copied() else { return };
+            first = if entry.key == key { first } else { at };
+            key = entry.key;
+            let held = bits.bit(entry.piece).unwrap_or(0);
+            let moved = step.wrapping_mul(held);
+            entry.key = if joins { key.saturating_add(moved) } else { key.saturating_sub(moved) };
+            let is_lower = (held == 1) != joins;
+            let Some(other) = entries.get(first).copied() else { return };
+            if let Some(place) = entries.get_mut(at) {
+                *place = other;
+            }
+            if let Some(place) = entries.get_mut(first) {
+                *place = entry;
+            }
+            first = first.saturating_add(usize::from(is_lower));
+        }
+    }
+
     /// Returns where an entry is whose key is above `above` and at most `most`.
     fn find(&self, list: &[RarestSlot], piece: PieceIndex, above: u32, most: u32) -> Option<usize> {
         let entries = self.entries(list);
@@ -263,153 +290,5 @@ fn run_start(entries: &[RarestSlot], key: u32) -> usize {
 fn swap(entries: &mut [RarestSlot], one: usize, other: usize) {
     if let Ok([one, other]) = entries.get_disjoint_mut([one, other]) {
         core::mem::swap(one, other);
-    }
-}
-
-impl State {
-    /// Rebuilds the list if walks have paid for that.
-    pub(super) fn refresh_rarest(&mut self, pieces: &mut [PieceSlot], list: &mut [RarestSlot]) {
-        if self.rarest_list.unpaid == 0 {
-            self.rebuild_rarest(pieces, list);
-        }
-    }
-
-    /// Gives up the list: the order of keys changed.
-    pub(super) fn discard_rarest(&mut self) {
-        self.rarest_list.give_up();
-        // Among few words walks have to pay for the list first.
-        let words = self.words();
-        self.rarest_list.unpaid = if words <= FEW_WORDS { price(count(words)) } else { 0 };
-    }
-
-    /// Takes note that any piece may have a peer less: keys are as much lower as they can be, in the same order. A list
-    /// that would soon be of no use is rebuilt, as all words were looked at anyway; among few words it is given up.
-    pub(super) fn lower_rarest(&mut self, pieces: &mut [PieceSlot], list: &mut [RarestSlot]) {
-        if self.rarest_list.ceiling == 0 {
-            return;
-        }
-        for entry in self.rarest_list.entries_mut(list) {
-            entry.key = self.key_below(entry.key);
-        }
-        self.rarest_list.ceiling = self.key_below(self.rarest_list.ceiling);
-        let soon = self.rarest_list.least.checked_add(1);
-        if soon.is_none_or(|soon| self.rarest_list.ceiling > soon) {
-            return;
-        }
-        if self.words() > FEW_WORDS {
-            self.rebuild_rarest(pieces, list);
-        } else {
-            self.rarest_list.give_up();
-        }
-    }
-
-    /// Inserts a candidate that was not one, or whose key fell from at most `before`.
-    pub(super) fn enter_rarest(
-        &mut self,
-        pieces: &mut [PieceSlot],
-        list: &mut [RarestSlot],
-        piece: PieceIndex,
-        before: u32,
-    ) {
-        let Some(word) = pieces.get_mut(slot(piece.0 / 64)) else { return };
-        let key = self.key(word, lane(piece));
-        let mut front = self.rarest_list;
-        let place = if word.listed & lane(piece) != 0 {
-            let at = front.find(list, piece, key, before);
-            at.map(|at| front.sink(list, at, key))
-        } else if key < front.ceiling {
-            let (place, evicted) = front.insert(list, RarestSlot { key, piece });
-            if place.is_some() {
-                word.listed |= lane(piece);
-            }
-            unlist(pieces, evicted);
-            place
-        } else {
-            None
-        };
-        self.rarest_list = front;
-        if let Some(at) = place {
-            let entries = front.entries_mut(list);
-            let behind = entries.get(at.saturating_add(1)..).unwrap_or_default();
-            let first = run_start(entries.get(..at).unwrap_or_default(), key);
-            let ties = at.saturating_sub(first).saturating_add(run_len(behind, key));
-            let tie = self.draw(count(ties).saturating_add(1));
-            swap(entries, at, first.saturating_add(slot(tie)));
-        }
-    }
-
-    /// Rebuilds the list.
-    pub(super) fn rebuild_rarest(&mut self, pieces: &mut [PieceSlot], list: &mut [RarestSlot]) {
-        if list.is_empty() {
-            return;
-        }
-        self.collect(pieces, list);
-        self.sort(list);
-    }
-
-    /// Fills the list: a pass over words, with a ceiling that sinks whenever the list is full.
-    #[inline(never)] // the limits do not stand on the stack while the list is sorted
-    fn collect(&mut self, pieces: &mut [PieceSlot], list: &mut [RarestSlot]) {
-        for entry in self.rarest_list.entries(list) {
-            unlist(pieces, Some(entry.piece));
-        }
-        let words = self.words();
-        let mut front = RarestList { ceiling: u32::MAX, ..RarestList::new(count(words)) };
-        let mut limits = self.limits(front.ceiling.saturating_sub(1));
-        for (word, entry) in pieces.iter().enumerate().take(words) {
-            let low = if entry.wanted == 0 { 0 } else { self.within(entry, &limits) };
-            if low == 0 {
-                continue;
-            }
-            let pickable = if self.seeds > 0 { low } else { low & entry.held(self.height) };
-            for lane in lanes(pickable) {
-                let entry =
-                    RarestSlot { key: self.key(entry, lane), piece: first_piece(word, lane) };
-                if entry.key < front.ceiling && !front.push(list, entry) {
-                    front.shrink(list, word.saturating_add(1), words);
-                    limits = self.limits(front.ceiling.saturating_sub(1));
-                    if entry.key < front.ceiling {
-                        front.push(list, entry);
-                    }
-                }
-            }
-        }
-        self.walked(words);
-        self.rarest_list = front;
-        for entry in front.entries(list) {
-            let word = pieces.get_mut(slot(entry.piece.0 / 64));
-            invariant!(word.is_some(), "a piece of the list that does not exist");
-            if let Some(word) = word {
-                word.listed |= lane(entry.piece);
-            }
-        }
-    }
-
-    /// Returns the candidates that no more peers have than the limit of their priority.
-    fn within(&self, entry: &PieceSlot, limits: &[Option<u32>; PRIORITIES]) -> u64 {
-        self.classes().fold(0, |found, priority| {
-            let class = self.class(entry, entry.wanted, priority);
-            let limit = limits.get(slot(priority)).copied().flatten();
-            let (below, equal) =
-                limit.map_or((0, 0), |limit| entry.compare(class, limit, self.height));
-            found | below | equal
-        })
-    }
-
-    fn sort(&mut self, list: &mut [RarestSlot]) {
-        let entries = self.rarest_list.entries_mut(list);
-        for last in (1..entries.len()).rev() {
-            let other = self.draw(count(last).saturating_add(1));
-            swap(entries, last, slot(other));
-        }
-        entries.sort_unstable_by_key(|entry| entry.key);
-    }
-}
-
-/// Notes that a piece is not in the list any more.
-pub(super) fn unlist(pieces: &mut [PieceSlot], piece: Option<PieceIndex>) {
-    let word = piece.and_then(|piece| Some((pieces.get_mut(slot(piece.0 / 64))?, lane(piece))));
-    if let Some((word, lane)) = word {
-        word.listed &= !lane;
     }
 }
