@@ -22,12 +22,14 @@ impl Link {
 }
 
 /// Returns the bucket of an id, or `None` if there are no buckets. A sender that does not know the seed cannot fill one
-/// bucket.
+/// bucket: each word is multiplied by a number that depends on the seed, and both halves of the product count.
 pub(crate) fn bucket(seed: u64, id: &[u8; 32], buckets: usize) -> Option<usize> {
+    let factor = u128::from(seed.rotate_left(32) ^ 0x9E37_79B9_7F4A_7C15 | 1);
     let mut hash = seed;
     for chunk in id.as_chunks::<8>().0 {
-        hash = (hash ^ u64::from_le_bytes(*chunk)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        hash ^= hash >> 32;
+        let product = u128::from(hash ^ u64::from_le_bytes(*chunk)).wrapping_mul(factor);
+        let folded = (product ^ product >> 64) & u128::from(u64::MAX);
+        hash = u64::try_from(folded).unwrap_or(0);
     }
     let bucket = hash.checked_rem(u64::try_from(buckets).ok()?)?;
     usize::try_from(bucket).ok()
@@ -63,6 +65,26 @@ mod tests {
             }
             let same = (0..IDS).filter(|n| place(7, *n, at) == place(8, *n, at)).count();
             assert!(same < 400, "{same} of {IDS} share a bucket under another seed");
+        }
+    }
+
+    /// A change of the highest bit of a word changes but the highest bit of each product with an odd number. A sender who
+    /// knows that must not be able to undo it in the next word.
+    #[test]
+    fn changes_of_high_bits_cannot_be_undone_in_the_next_word() {
+        const HIGH: u64 = 1 << 63;
+        for seed in 0..100 {
+            for undo in [HIGH, HIGH | HIGH >> 32, HIGH >> 32, HIGH >> 31] {
+                let id = |words: [u64; 4]| {
+                    let mut id = [0; 32];
+                    for (to, word) in id.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+                        *to = word.to_le_bytes();
+                    }
+                    bucket(seed, &id, 1 << 31)
+                };
+                assert_ne!(id([1, 2, 3, 4]), id([1 ^ HIGH, 2 ^ undo, 3, 4]), "seed {seed}");
+                assert_ne!(id([1, 2, 3, 4]), id([1, 2, 3 ^ HIGH, 4 ^ undo]), "seed {seed}");
+            }
         }
     }
 

@@ -12,43 +12,47 @@ pub(super) struct Places {
 }
 
 /// Decides which groups a key may lie in: multilinear hashing (Lemire and Kaser 2014, "Strongly universal string
-/// hashing is fast"). Whatever keys a stranger chooses, no two of them share a group more often than chance
-/// has it, unless he knows the seed; and a sum of products is little work for any processor.
+/// hashing is fast"), by which no two keys that a stranger chooses meet more often than chance has it, unless he knows the
+/// seed; then a permutation that is not linear, or keys of equal distances would fill some groups and leave others empty.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Hasher([u64; 6]);
+pub(crate) struct Hasher {
+    sum: u64,
+    of_kind: u64,
+    of_id: [u64; 4],
+    odd: u64,
+}
 
 impl Hasher {
     pub(crate) const fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
-        Self([
-            rng.next_u64(),
-            rng.next_u64(),
-            rng.next_u64(),
-            rng.next_u64(),
-            rng.next_u64(),
-            rng.next_u64(),
-        ])
+        Self {
+            sum: rng.next_u64(),
+            of_kind: rng.next_u64(),
+            of_id: [rng.next_u64(), rng.next_u64(), rng.next_u64(), rng.next_u64()],
+            odd: rng.next_u64() | 1,
+        }
     }
 
     /// Returns where a key may lie among this many groups.
     pub(super) fn places(&self, groups: usize, kind: Kind, id: u128) -> Places {
         let hash = self.hash(kind, id);
-        // The second group depends on all bits of the hash (Knuth's multiplicative hashing by the golden ratio).
-        let second = hash.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-        let tag = u8::try_from(hash & 0xFF).unwrap_or(0).max(1);
-        Places { first: scale(hash, groups), second: scale(second, groups), tag }
+        let [_, _, _, _, tag, ..] = hash.to_le_bytes();
+        Places {
+            first: scale(hash >> 32, groups),
+            second: scale(hash & 0xFFFF_FFFF, groups),
+            tag: tag.max(1),
+        }
     }
 
-    /// Returns a number of 32 bits.
     fn hash(&self, kind: Kind, id: u128) -> u64 {
-        let Self([sum, of_kind, of_id @ ..]) = *self;
-        let mut sum = sum.wrapping_add(of_kind.wrapping_mul(kind.number().into()));
+        let mut sum = self.sum.wrapping_add(self.of_kind.wrapping_mul(kind.number().into()));
         let id = id.to_le_bytes();
-        for (factor, word) in of_id.into_iter().zip(id.as_chunks().0) {
+        for (factor, word) in self.of_id.into_iter().zip(id.as_chunks().0) {
             let word = u64::from(u32::from_le_bytes(*word));
             sum = sum.wrapping_add(factor.wrapping_mul(word));
         }
-        sum >> 32
+        let product = (sum ^ sum >> 32).wrapping_mul(self.odd);
+        product ^ product >> 32
     }
 }
 

@@ -307,6 +307,31 @@ mod tests {
         assert_eq!(held(slots_for(1_000_000), 1_000_000), 1_000_000);
     }
 
+    /// A stranger chooses GUIDs at equal distances, in one word or in several, and does not know the seed.
+    #[test]
+    fn guids_at_equal_distances_spread_like_random_ones() {
+        const KEYS: u64 = 10_000;
+        let families: [fn(u64) -> u128; 5] = [
+            u128::from,
+            |n| u128::from(n) << 48,
+            |n| u128::from(n * 65_537) << 30,
+            |n| u128::from(n) << 32 | u128::from(n),
+            |n| u128::from(n % 100) << 32 | u128::from(n / 100),
+        ];
+        for (family, id) in families.into_iter().enumerate() {
+            for seed in 0..10 {
+                let slots = vec![RouteSlot::EMPTY; slots_for(KEYS)];
+                let mut table = RouteTable::new(seed, Lifetimes::default(), slots);
+                let key = |n| Key::Query(Guid(id(n).to_le_bytes()));
+                for n in 0..KEYS {
+                    table.insert(Duration::ZERO, key(n), route(n));
+                }
+                let found = (0..KEYS).filter(|n| table.find(Duration::ZERO, key(*n)).is_some());
+                assert_eq!(found.count(), 10_000, "family {family}, seed {seed}");
+            }
+        }
+    }
+
     /// Beyond that the table forgets keys, but never more than do not fit.
     #[test]
     fn a_full_table_holds_nearly_as_many_as_fit() {
