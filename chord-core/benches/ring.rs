@@ -11,7 +11,7 @@
 //!   first round, without lookups. A node-round is one stabilization of one node.
 //!
 //! `cargo bench -p chord-core --bench ring -- steps` runs one of `next_hop`, `steps`, `sizes`, `lookups` and `rounds`.
-//! CPU time of the thread. Compare within one run only. The numbers of rings-core 0.20 stem from another machine.
+//! CPU time of the thread. Compare within one run only. `figures next_hop` runs rings-core too.
 
 use core::hint::black_box;
 use core::net::{Ipv4Addr, SocketAddrV4};
@@ -111,10 +111,10 @@ fn next_hop() {
     });
     let mid = nearer(&repeated, 1);
     let fresh: Vec<_> = fresh.iter().map(|keys| nearer(keys, 2)).collect();
-    for (name, keys, peer) in [
-        ("first", core::slice::from_ref(&repeated), Some(125.0)),
-        ("mid  ", core::slice::from_ref(&mid), Some(686.0)),
-        ("fresh", &fresh[..], None),
+    for (name, keys) in [
+        ("first", core::slice::from_ref(&repeated)),
+        ("mid  ", core::slice::from_ref(&mid)),
+        ("fresh", &fresh[..]),
     ] {
         let round = |n: usize| &keys[n % keys.len()];
         let ours = best_round(KEYS, |n| {
@@ -138,9 +138,6 @@ fn next_hop() {
         println!("  {name}  RoutingTable::route                 {ours:7.1}  {}", bar(ours));
         println!("         160 fingers as (u32, u128), from top {scan:6.1}  {}", bar(scan));
         println!("         distinct ones as distances          {short:7.1}  {}", bar(short));
-        if let Some(peer) = peer {
-            println!("         rings-core 0.20, closest_predecessor {peer:6.1}  {}", bar(peer));
-        }
     }
 }
 

@@ -22,25 +22,34 @@ const PERIOD: usize = 2016;
 const RULE: Retarget =
     Retarget { limit: CompactTarget(0x1f07_ffff), timespan: 4032, spacing: 2, ..Retarget::MAINNET };
 
+/// The lengths of chains: less than the eleven headers of the median time, two periods, and five.
+const LENGTHS: [usize; 3] = [10, 4_032, HEADERS];
+
 pub fn measure() -> String {
     let headers = mine();
+    let chains: Vec<String> = LENGTHS.iter().map(|length| chain(&headers[..*length])).collect();
+    chains.join("\n") + "\n" + &refused(&headers)
+}
+
+fn chain(headers: &[[u8; 80]]) -> String {
     let genesis = Header::from_bytes(&headers[0]);
     let chain = HeaderChain::new(RULE, &genesis, []).expect("a valid target");
     let mut total = chain;
     total.append_all(NOW, &headers[1..]).expect("mined");
     let work = total.work().to_string();
     assert_eq!(
-        by_peer(&headers).to_string(),
+        by_peer(headers).to_string(),
         u128::from_str_radix(&work, 16).expect("hexadecimal").to_string()
     );
+    let count = headers.len() - 1;
     table(
-        &format!("a header with all rules, {HEADERS} in a row"),
-        HEADERS - 1,
+        &format!("a header with all rules, {} in a row", headers.len()),
+        count,
         NANOSECONDS,
         15,
         vec![
             Contestant::new("rust-bitcoin 0.32", || {
-                black_box(by_peer(&headers));
+                black_box(by_peer(headers));
             }),
             Contestant::new("`HeaderChain::append`", || {
                 let mut chain = chain;
@@ -53,6 +62,38 @@ pub fn measure() -> String {
                 let mut chain = chain;
                 chain.append_all(NOW, &headers[1..]).expect("mined");
                 assert_eq!(chain, total);
+            }),
+        ],
+    )
+}
+
+/// A header whose hash is above its target, which costs a sender nothing.
+fn refused(headers: &[[u8; 80]]) -> String {
+    let genesis = Header::from_bytes(&headers[0]);
+    let mut bytes = headers[1];
+    while Header::from_bytes(&bytes).has_valid_work() {
+        bytes[76] += 1;
+    }
+    let peer_target = bitcoin::Target::from_compact(PeerTarget::from_consensus(RULE.limit.0));
+    let repeat = HEADERS;
+    table(
+        "a header without work, refused",
+        repeat,
+        NANOSECONDS,
+        15,
+        vec![
+            Contestant::new("rust-bitcoin 0.32", || {
+                for _ in 0..repeat {
+                    let header: PeerHeader = deserialize(black_box(&bytes)).expect("80 bytes");
+                    assert!(header.validate_pow(peer_target).is_err());
+                }
+            }),
+            Contestant::new("`HeaderChain::append`", || {
+                let mut chain = HeaderChain::new(RULE, &genesis, []).expect("a valid target");
+                for _ in 0..repeat {
+                    let header = Header::from_bytes(black_box(&bytes));
+                    assert!(chain.append(NOW, &header).is_err());
+                }
             }),
         ],
     )

@@ -5,11 +5,14 @@
 
 mod benches;
 mod bencode;
+mod cpu;
 mod end_to_end;
 mod headers;
 mod machine;
 mod measure;
 mod merkle;
+mod nearest;
+mod next_hop;
 mod picker;
 mod routes;
 mod signatures;
@@ -22,12 +25,14 @@ use std::process::ExitCode;
 /// A name, and what measures it in the folder of the project.
 type Table = (&'static str, fn(&Path) -> Result<String, String>);
 
-const TABLES: [Table; 8] = [
+const TABLES: [Table; 10] = [
     ("end_to_end", end_to_end::measure),
     ("headers", |_| Ok(headers::measure())),
     ("merkle", |_| Ok(merkle::measure())),
     ("messages", |_| Ok(bencode::messages())),
     ("metainfo", |_| Ok(bencode::metainfo())),
+    ("nearest", |_| Ok(nearest::measure())),
+    ("next_hop", next_hop::measure),
     ("picker", picker::measure),
     ("routes", |_| Ok(routes::measure())),
     ("signatures", |_| Ok(signatures::measure())),

@@ -1,7 +1,8 @@
 //! Contestants that run in turn.
 
 use std::fmt::Write as _;
-use std::time::Instant;
+
+use crate::cpu;
 
 /// A way to do the work of a table: its name, and a function that does all of it once.
 pub struct Contestant<'a> {
@@ -34,26 +35,29 @@ pub fn table(
     let mut best = vec![f64::INFINITY; contestants.len()];
     for _ in 0..rounds {
         for (best, contestant) in best.iter_mut().zip(&mut contestants) {
-            let start = cpu_seconds();
+            let start = cpu::seconds();
             (contestant.run)();
-            *best = best.min(cpu_seconds() - start);
+            *best = best.min(cpu::seconds() - start);
         }
     }
+    let names = contestants.iter().map(|contestant| contestant.name.as_str());
+    let each = best.iter().map(|seconds| seconds * a_second / items as f64);
+    rows(title, unit, &names.zip(each).collect::<Vec<_>>())
+}
+
+/// Returns a table of names and times.
+pub fn rows(title: &str, unit: &str, times: &[(&str, f64)]) -> String {
     let mut text = format!("| {title} | {unit} | times as fast as the first |\n|---|---|---|\n");
-    for (seconds, contestant) in best.iter().zip(&contestants) {
-        let each = seconds * a_second / items as f64;
-        let ratio = best[0] / seconds;
-        _ = writeln!(text, "| {} | {each:.1} | {ratio:.2} |", contestant.name); // a `String` takes all
+    for (name, time) in times {
+        let ratio = times[0].1 / time;
+        _ = writeln!(text, "| {name} | {time:.1} | {ratio:.2} |"); // a `String` takes all
     }
     text
 }
 
-/// Returns the CPU time of this thread, or the time of day where the system does not report it.
-fn cpu_seconds() -> f64 {
-    std::thread::yield_now(); // or the system reports what it was at the last tick
-    thread_local!(static START: Instant = Instant::now());
-    std::fs::read_to_string("/proc/thread-self/schedstat")
-        .ok()
-        .and_then(|text| text.split(' ').next()?.parse::<f64>().ok())
-        .map_or_else(|| START.with(|start| start.elapsed().as_secs_f64()), |ns| ns / 1e9)
+/// Returns a number that depends on `n` in no simple way (the finaliser of `SplitMix64`).
+pub fn scatter(n: u64) -> u64 {
+    let z = (n ^ (n >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
 }
