@@ -76,6 +76,10 @@ fn empty_lists_and_dictionaries_are_levels() {
         assert_eq!(depth(text, 2), None, "{text}");
         assert_eq!(depth(text, 1), Some(BencodeError::Depth(1)), "{text}");
     }
+    for text in ["ld1:aleee", "ld1:al1:beee", "ld1:adeee", "ld1:a1:b1:cleee"] {
+        assert_eq!(depth(text, 3), None, "{text}");
+        assert_eq!(depth(text, 2), Some(BencodeError::Depth(2)), "{text}");
+    }
     for text in ["le", "de", "l1:ae"] {
         assert_eq!(depth(text, 1), None, "{text}");
         assert_eq!(depth(text, 0), Some(BencodeError::Depth(0)), "{text}");
@@ -92,6 +96,8 @@ fn items_are_counted_wherever_they_are() {
         ("d1:ai1ee", 3),
         ("d1:al1:bee", 4),
         ("d1:ale1:bdee", 5),
+        ("ld1:ai1eed1:a1:bee", 7),
+        ("ld1:al1:b1:cee1:de", 7),
     ] {
         let within = |items| {
             let limits = Limits { items, ..Limits::DEFAULT };
@@ -123,6 +129,31 @@ fn strings_of_any_length_are_read_from_a_list() {
     for cut in 1..bytes.len() {
         let error = Value::decode(&bytes[..cut], Mode::Strict, Limits::DEFAULT).unwrap_err();
         assert!(matches!(error, BencodeError::Incomplete { .. }), "{cut}: {error}");
+    }
+}
+
+/// The keys of a dictionary in a list, as of a file of a torrent, are checked as any others.
+#[test]
+fn dictionaries_in_a_list_are_checked() {
+    let read = |text: &str, mode| Value::from_bytes(text.as_bytes(), mode, Limits::DEFAULT).err();
+    for text in ["ld0:i1e1:ai2eee", "ld1:a1:x1:bl1:y1:zee1:ce", "ld2:aai1e2:abi2eee"] {
+        assert_eq!(read(text, Mode::Strict), None, "{text}");
+    }
+    for text in ["ld1:bi1e1:ai2eee", "ld2:abi1e2:aai2eee", "ld1:ai1e0:i2eee"] {
+        assert_eq!(read(text, Mode::Lenient), None, "{text}");
+        assert_eq!(read(text, Mode::Strict), Some(BencodeError::Order), "{text}");
+    }
+    for text in ["ld1:ai1e1:ai2eee", "ld0:i1e0:i2eee"] {
+        assert_eq!(read(text, Mode::Lenient), Some(BencodeError::Duplicate), "{text}");
+    }
+    for (text, error) in [
+        ("ldi1ei2eee", BencodeError::Key),
+        ("ld1:aee", BencodeError::NoValue),
+        ("ld1:ai01eee", BencodeError::LeadingZero),
+        ("ld1:al1:bi2", BencodeError::Incomplete { needed: 1 }),
+        ("ld1:a3:xx", BencodeError::Incomplete { needed: 1 }),
+    ] {
+        assert_eq!(read(text, Mode::Lenient), Some(error), "{text}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use core::cmp::Ordering;
 
+use super::token::{int, short_string};
 use super::{BencodeError, Token, Tokens};
 
 /// The maximum of [`Limits::depth`].
@@ -96,6 +97,7 @@ fn skip_within<const N: usize>(
         let before = tokens.rest();
         let mut token = tokens.pull()?;
         let level = depth.checked_sub(1).and_then(|top| levels.get_mut(top));
+        let in_list = level.as_ref().is_some_and(|level| level.body == 0);
         if token == Token::End {
             depth = depth.checked_sub(1).ok_or(BencodeError::Byte(b'e'))?;
         } else {
@@ -111,7 +113,8 @@ fn skip_within<const N: usize>(
                 count.add(1)?;
             }
             if matches!(token, Token::List | Token::Dict) {
-                if depth >= usize::from(limits.depth.min(MAX_DEPTH)) {
+                let left = usize::from(limits.depth.min(MAX_DEPTH)).saturating_sub(depth);
+                if left == 0 {
                     return Err(BencodeError::Depth(limits.depth));
                 }
                 let mut inner = tokens.rest();
@@ -120,6 +123,12 @@ fn skip_within<const N: usize>(
                     body = 0;
                     let (strings, rest) = short_strings(inner);
                     count.add(strings)?;
+                    inner = rest;
+                } else if in_list
+                    && left > 1
+                    && let Some((items, rest)) = flat_entries(inner)
+                {
+                    count.add(items)?;
                     inner = rest;
                 }
                 // Most lists end here. They need no level.
@@ -137,6 +146,39 @@ fn skip_within<const N: usize>(
             return Ok(Some(tokens.rest()));
         }
     }
+}
+
+/// Passes over the entries of a dictionary of strings, integers and lists of short strings in order, as a file of a torrent
+/// is. Returns their number and the end of the dictionary. `None` for anything else, well formed or not, which is then
+/// checked token by token.
+fn flat_entries(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let mut rest = bytes;
+    let mut items = 0_u32;
+    let mut greatest: &[u8] = &[];
+    while rest.first() != Some(&b'e') {
+        let (key, value) = short_string(rest)?;
+        if compare(key, greatest) != Ordering::Greater {
+            return None;
+        }
+        greatest = key;
+        items = items.saturating_add(2);
+        rest = match value {
+            [b'l', list @ ..] => {
+                let (strings, end) = short_strings(list);
+                items = items.saturating_add(strings);
+                end.strip_prefix(b"e")?
+            }
+            [b'i', number @ ..] => int(number).ok()?.1,
+            _ => short_string(value)?.1,
+        };
+    }
+    Some((items, rest))
+}
+
+/// Compares two keys. Most differ in their first byte, for which no function need be called.
+#[inline]
+fn compare(key: &[u8], other: &[u8]) -> Ordering {
+    key.first().cmp(&other.first()).then_with(|| key.cmp(other))
 }
 
 /// What has been counted of a value, and how much may be.
@@ -175,7 +217,8 @@ impl Count {
 
 impl Level {
     /// Checks a key of a dictionary, which begins at `start`.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as `Tokens::pull`")]
     fn key(
         &mut self,
         bytes: &[u8],
@@ -184,11 +227,7 @@ impl Level {
         count: &mut Count,
     ) -> Result<(), BencodeError> {
         let greatest = bytes.get(self.greatest..).filter(|_| self.greatest > 0);
-        let order = greatest.map_or(Ordering::Greater, |bytes| {
-            let greatest = split_string(bytes).0;
-            // Most keys differ in their first byte, for which no function need be called.
-            key.first().cmp(&greatest.first()).then_with(|| key.cmp(greatest))
-        });
+        let order = greatest.map_or(Ordering::Greater, |bytes| compare(key, split_string(bytes).0));
         match order {
             Ordering::Greater => {
                 self.greatest = start;
@@ -251,19 +290,14 @@ fn skip_nested(bytes: &[u8]) -> &[u8] {
 /// Passes over the strings of less than 100 bytes at the front; returns their number and the rest. Most lists consist of
 /// them: the peers of a message, the names of a path.
 #[inline]
-pub(super) fn short_strings(bytes: &[u8]) -> (u32, &[u8]) {
+pub(crate) fn short_strings(bytes: &[u8]) -> (u32, &[u8]) {
     let mut count = 0_u32;
     let mut rest = bytes;
     loop {
         let after = match rest {
             // A peer over IPv4. The processor need not wait for the length to know where the next one begins.
             [b'6', b':', _, _, _, _, _, _, after @ ..] => Some(after),
-            [digit @ b'0'..=b'9', b':', text @ ..] => text.get(usize::from(digit & 0x0F)..),
-            [tens @ b'1'..=b'9', ones @ b'0'..=b'9', b':', text @ ..] => {
-                let tens = usize::from(tens & 0x0F).wrapping_mul(10);
-                text.get(tens.wrapping_add(usize::from(ones & 0x0F))..)
-            }
-            _ => None,
+            _ => short_string(rest).map(|(_, after)| after),
         };
         let Some(after) = after else { return (count, rest) };
         rest = after;
@@ -273,7 +307,7 @@ pub(super) fn short_strings(bytes: &[u8]) -> (u32, &[u8]) {
 
 /// Splits the integer at the front of bytes that were checked before from the rest; `None` for anything else.
 #[inline]
-pub(super) fn split_int(bytes: &[u8]) -> Option<(i64, &[u8])> {
+pub(crate) fn split_int(bytes: &[u8]) -> Option<(i64, &[u8])> {
     let int = bytes.strip_prefix(b"i")?;
     let (is_negative, mut rest) = match int {
         [b'-', digits @ ..] => (true, digits),

@@ -18,6 +18,7 @@ mod value;
 mod write;
 
 pub use check::{Limits, MAX_DEPTH, Mode};
+pub(crate) use check::{short_strings, split_int};
 pub use token::{BencodeError, Token, Tokens};
 pub use value::{Entries, Items, Value};
 pub use write::{DictWriter, WriteError, Writer};

@@ -114,20 +114,18 @@ impl<'a> Tokens<'a> {
     }
 }
 
-#[inline]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "as `Tokens::pull`")]
 fn string(bytes: &[u8]) -> Result<(Token<'_>, &[u8]), BencodeError> {
-    // Nearly all lengths have one digit or two.
-    let short = match bytes {
-        [digit, b':', rest @ ..] => rest.split_at_checked(usize::from(digit & 0x0F)),
-        [tens @ b'1'..=b'9', ones @ b'0'..=b'9', b':', rest @ ..] => {
-            let tens = usize::from(tens & 0x0F).wrapping_mul(10);
-            rest.split_at_checked(tens.wrapping_add(usize::from(ones & 0x0F)))
-        }
-        _ => None,
-    };
-    if let Some((text, rest)) = short {
-        return Ok((Token::Bytes(text), rest));
+    match short_string(bytes) {
+        Some((text, rest)) => Ok((Token::Bytes(text), rest)),
+        None => long_string(bytes),
     }
+}
+
+/// Reads a string of any length.
+#[inline(never)]
+fn long_string(bytes: &[u8]) -> Result<(Token<'_>, &[u8]), BencodeError> {
     let (len, rest) = digits(bytes, b':')?;
     // A length beyond the address space is longer than any input.
     let len = len.and_then(|len| usize::try_from(len).ok()).unwrap_or(usize::MAX);
@@ -137,7 +135,21 @@ fn string(bytes: &[u8]) -> Result<(Token<'_>, &[u8]), BencodeError> {
     }
 }
 
-fn int(bytes: &[u8]) -> Result<(Token<'_>, &[u8]), BencodeError> {
+/// Splits a string of less than 100 bytes, as nearly all are, from the rest; `None` for anything else.
+#[inline]
+pub(super) fn short_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    match bytes {
+        [digit @ b'0'..=b'9', b':', rest @ ..] => rest.split_at_checked(usize::from(digit & 0x0F)),
+        [tens @ b'1'..=b'9', ones @ b'0'..=b'9', b':', rest @ ..] => {
+            let tens = usize::from(tens & 0x0F).wrapping_mul(10);
+            rest.split_at_checked(tens.wrapping_add(usize::from(ones & 0x0F)))
+        }
+        _ => None,
+    }
+}
+
+/// Splits the number of an integer and its end from the rest.
+pub(super) fn int(bytes: &[u8]) -> Result<(Token<'_>, &[u8]), BencodeError> {
     let (negative, bytes) = match bytes {
         [b'-', rest @ ..] => (true, rest),
         _ => (false, bytes),

@@ -228,28 +228,9 @@ impl<'a> Entries<'a> {
         Some(key)
     }
 
-    /// Passes over the next key if it is this one, which is given with its length before it.
-    #[inline]
-    pub(crate) fn skip_key(&mut self, key: &[u8]) -> bool {
-        let value = self.0.strip_prefix(key);
-        self.0 = value.unwrap_or(self.0);
-        value.is_some()
-    }
-
     /// Returns the value of the key that came last.
     pub(crate) fn pull_value(&mut self) -> Value<'a> {
         self.pull_with(Value::split_first)
-    }
-
-    /// Returns the integer that is the value of the key that came last. Anything else is passed over.
-    #[inline]
-    pub(crate) fn pull_int(&mut self) -> Option<i64> {
-        let (value, rest) = match split_int(self.0) {
-            Some((value, rest)) => (Some(value), rest),
-            None => (None, skip(self.0)),
-        };
-        self.0 = rest;
-        value
     }
 
     /// Reads the value of the key that came last by a function that returns the rest too.

@@ -1,7 +1,7 @@
 //! The keys of an info dictionary and of a file that matter, all of them read in one pass.
 
 use super::error::MetainfoError;
-use crate::bencode::{Entries, Items, Value};
+use crate::bencode::{Entries, Items, Value, short_strings, split_int};
 
 /// What an info dictionary has of version 1 and 2.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,26 +24,24 @@ pub(super) struct FileList<'a> {
 }
 
 impl<'a> InfoFields<'a> {
-    /// Reads the dictionary at the front of checked bytes; returns it and the rest too. Anything else has no fields.
-    pub(super) fn split_first(bytes: &'a [u8]) -> (Self, Value<'a>, &'a [u8]) {
-        let mut fields = Self::default();
+    /// Reads the dictionary at the front of checked bytes; returns it and the rest. Anything else has no fields.
+    pub(super) fn read(&mut self, bytes: &'a [u8]) -> (Value<'a>, &'a [u8]) {
         let Some(mut entries) = Entries::at_front(bytes) else {
-            let (value, rest) = Value::split_first(bytes);
-            return (fields, value, rest);
+            return Value::split_first(bytes);
         };
         while let Some(key) = entries.pull_key() {
             let field = match key {
                 b"files" => {
-                    fields.files = Some(entries.pull_with(split_list));
+                    self.files = Some(entries.pull_with(split_list));
                     continue;
                 }
-                b"file tree" => &mut fields.tree,
-                b"length" => &mut fields.length,
-                b"meta version" => &mut fields.meta_version,
-                b"name" => &mut fields.name,
-                b"name.utf-8" => &mut fields.name_utf8,
-                b"piece length" => &mut fields.piece_length,
-                b"pieces" => &mut fields.pieces,
+                b"file tree" => &mut self.tree,
+                b"length" => &mut self.length,
+                b"meta version" => &mut self.meta_version,
+                b"name" => &mut self.name,
+                b"name.utf-8" => &mut self.name_utf8,
+                b"piece length" => &mut self.piece_length,
+                b"pieces" => &mut self.pieces,
                 _ => {
                     entries.pull_value();
                     continue;
@@ -52,7 +50,7 @@ impl<'a> InfoFields<'a> {
             *field = Some(entries.pull_value());
         }
         let rest = entries.after();
-        (fields, Value::before(bytes, rest), rest)
+        (Value::before(bytes, rest), rest)
     }
 
     /// Returns `name.utf-8`, which some programs write beside a name in another encoding, or `name`.
@@ -96,57 +94,53 @@ pub(super) struct FileFields<'a> {
 }
 
 impl<'a> FileFields<'a> {
-    /// Reads the dictionary at the front of checked bytes; returns the rest. Anything else has no fields.
-    pub(super) fn read(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+    /// Reads the dictionary at the front of checked bytes; returns the rest too. Anything else has no fields.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "fields in memory cost as much as reading them")]
+    pub(super) fn split_first(bytes: &'a [u8]) -> (Self, &'a [u8]) {
+        match Self::split_plain(bytes) {
+            Some(read) => read,
+            None => Self::split_any(bytes),
+        }
+    }
+
+    /// Reads a dictionary of a length and a path of short names alone, as nearly all are.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as `split_first`")]
+    fn split_plain(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (length, rest) = split_int(bytes.strip_prefix(b"d6:length")?)?;
+        let path = rest.strip_prefix(b"4:path")?;
+        let (names, end) = short_strings(path.strip_prefix(b"l")?);
+        let rest = end.strip_prefix(b"e")?;
+        let path = Some(Value::before(path, rest)).filter(|_| names > 0)?;
+        let fields =
+            Self { attributes: &[], length: Some(length), path: Some(path), is_text: true };
+        Some((fields, rest.strip_prefix(b"e")?))
+    }
+
+    /// Reads any dictionary.
+    #[inline(never)] // it is large, and seldom needed
+    fn split_any(bytes: &'a [u8]) -> (Self, &'a [u8]) {
+        let mut fields = Self::default();
         let Some(mut entries) = Entries::at_front(bytes) else {
-            return Value::split_first(bytes).1;
+            return (fields, Value::split_first(bytes).1);
         };
         let mut has_utf8 = false;
-        while let Some(key) = Key::pull(&mut entries) {
+        while let Some(key) = entries.pull_key() {
             match key {
-                Key::Length => self.length = entries.pull_int(),
-                Key::Path | Key::PathUtf8 => {
+                b"length" => fields.length = entries.pull_value().as_int(),
+                b"path" | b"path.utf-8" => {
                     let (path, is_text) = entries.pull_with(Items::split_strings);
-                    let is_utf8 = key == Key::PathUtf8;
+                    let is_utf8 = key == b"path.utf-8";
                     if path.is_some() && (is_utf8 || !has_utf8) {
-                        (self.path, self.is_text, has_utf8) = (path, is_text, is_utf8);
+                        (fields.path, fields.is_text, has_utf8) = (path, is_text, is_utf8);
                     }
                 }
-                Key::Attributes => {
-                    self.attributes = entries.pull_value().as_bytes().unwrap_or_default();
-                }
-                Key::Other => _ = entries.pull_value(),
+                b"attr" => fields.attributes = entries.pull_value().as_bytes().unwrap_or_default(),
+                _ => _ = entries.pull_value(),
             }
         }
-        entries.after()
-    }
-}
-
-/// A key of a file of version 1.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Key {
-    Attributes,
-    Length,
-    Path,
-    PathUtf8,
-    Other,
-}
-
-impl Key {
-    /// Reads the next key.
-    fn pull(entries: &mut Entries<'_>) -> Option<Self> {
-        // Every file has these two. The processor need not wait for their lengths to know where the values begin.
-        if entries.skip_key(b"6:length") {
-            return Some(Self::Length);
-        }
-        if entries.skip_key(b"4:path") {
-            return Some(Self::Path);
-        }
-        Some(match entries.pull_key()? {
-            b"attr" => Self::Attributes,
-            b"path.utf-8" => Self::PathUtf8,
-            _ => Self::Other,
-        })
+        (fields, entries.after())
     }
 }
 
@@ -154,8 +148,7 @@ impl Key {
 fn split_list(bytes: &[u8]) -> (FileList<'_>, &[u8]) {
     let mut total = Ok(0);
     let walked = Items::walk(bytes, |file| {
-        let mut fields = FileFields::default();
-        let rest = fields.read(file);
+        let (fields, rest) = FileFields::split_first(file);
         total = total.and_then(|total| checked_len(&fields, total));
         rest
     });

@@ -222,8 +222,7 @@ impl<'a> Iterator for Files<'a> {
         if matches!(self.list, [] | [b'e', ..]) {
             return None;
         }
-        let mut fields = FileFields::default();
-        let rest = fields.read(self.list);
+        let (fields, rest) = FileFields::split_first(self.list);
         let file = Value::before(self.list, rest);
         self.list = if self.single { &[] } else { rest };
         let attributes = fields.attributes;

@@ -94,13 +94,7 @@ impl<'a> Metainfo<'a> {
         let mut entries = top.entries();
         while let Some(key) = entries.pull_key() {
             match key {
-                b"info" => {
-                    info = Some(entries.pull_with(|bytes| {
-                        let (read, info, rest) = InfoFields::split_first(bytes);
-                        fields = read;
-                        (info, rest)
-                    }));
-                }
+                b"info" => info = Some(entries.pull_with(|bytes| fields.read(bytes))),
                 b"piece layers" => layers = Some(entries.pull_value()),
                 _ => _ = entries.pull_value(),
             }
@@ -118,7 +112,8 @@ impl<'a> Metainfo<'a> {
     /// [`MetainfoError`]
     pub fn from_info(bytes: &'a [u8], mode: Mode) -> Result<Self, MetainfoError> {
         let info = Value::from_bytes(bytes, mode, Limits::DEFAULT)?;
-        let (fields, ..) = InfoFields::split_first(info.as_raw());
+        let mut fields = InfoFields::default();
+        fields.read(info.as_raw());
         let total = Self::check(info, &fields, None, true, MAX_PIECE_LEN)?;
         Self::of(Value::EMPTY_DICT, info, &fields, None, total)
     }
