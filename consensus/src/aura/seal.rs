@@ -9,9 +9,10 @@ use thiserror::Error;
 use super::credits::CreditSlot;
 use super::finality::RollingFinality;
 use super::step::step_of;
+use crate::digest::Digest;
 use crate::id::ValidatorId;
 use crate::quorum::{OverHalf, Quorum};
-use crate::seal::{Digest, SealError, check_form, check_signature_of};
+use crate::seal::{SealError, author_of, check_form, check_signature_of};
 use crate::select::rotation::RoundRobin;
 use crate::select::selector::Selector as _;
 use crate::vote::statement::Statement;
@@ -165,8 +166,4 @@ where
     fn finalized(&self) -> Option<Height> {
         self.finality.finalized().map(Height)
     }
-}
-
-fn author_of(header: &Header) -> ValidatorId {
-    ValidatorId(header.claim.as_bytes().first_chunk().copied().unwrap_or_default())
 }
