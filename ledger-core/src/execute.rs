@@ -170,12 +170,11 @@ impl Execution {
         rules: &Rules,
         target: &mut Target<'_>,
     ) -> Result<(), ExecuteError> {
-        let writes_before = self.meta.writes;
         let subsidy = rules.subsidy_at(self.height.0);
         let mut view = target.view(rules, &mut self.meta);
         view.issue(&self.author, subsidy, self.fees)
             .map_err(|error| ExecuteError::Transaction { index: self.size, error })?;
-        if writes_before > 0 || self.meta.writes > 0 {
+        if self.meta.writes > 0 {
             close(target, rules, &mut self.meta)
                 .map_err(|error| ExecuteError::Transaction { index: self.size, error })?;
         }
