@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use consensus::aura::{AuraSeal, CreditSlot};
 use consensus::bft::BftSeal;
 use consensus::clique::{
-    CandidateSlot, Clique, CliqueConfig, CliqueSeal, CliqueSlots, RecentSlot, SignerSlot,
+    CandidateSlot, Clique, CliqueConfig, CliqueSeal, CliqueSlots, CliqueVote, RecentSlot,
+    SignerSlot,
 };
 use consensus::slot::SlotSeal;
 use consensus::{
@@ -17,8 +18,9 @@ use consensus::{
 use ledger_core::ledger::{Context, Ledger};
 use ledger_core::state::{Effect, TransactionError, View};
 use ledger_core::{
-    Account, Action, Ancestry, Block, Body, Chain, ChainSlots, ChainSpec, Claim, ClaimKind,
-    Effects, Engine, Hash, Header, JournalSlot, KeyPair, Refused, Rules, Slot, Transaction, Weight,
+    Account, Action, Ancestry, Block, BlockId, Body, Chain, ChainSlots, ChainSpec, Claim,
+    ClaimKind, Effects, Engine, Hash, Header, Height, JournalSlot, KeyPair, Refused, Rules, Slot,
+    Transaction, Weight,
 };
 
 fn id(n: u8) -> ValidatorId {
@@ -57,6 +59,20 @@ fn clique(
     };
     let signers: Vec<_> = signers.iter().map(|n| id(*n)).collect();
     CliqueSeal::new(period, Clique::new(config, &signers, storage).expect("valid"))
+}
+
+fn header(height: u64, claim: Claim) -> Header {
+    Header {
+        height: Height(height),
+        parent: BlockId::default(),
+        body_size: 0,
+        body_root: Hash::ZERO,
+        state: Hash::ZERO,
+        history: Hash::ZERO,
+        time: height,
+        author: Account::default(),
+        claim,
+    }
 }
 
 /// The digest is part of the genesis id: two engines of one digest would be one chain with two rules.
@@ -223,4 +239,30 @@ fn a_block_by_authority_counts_for_its_author() {
     };
     assert!(!turn(ClaimKind::AUTHORITY), "it has signed block 1");
     assert!(turn(ClaimKind::STAKE));
+}
+
+/// The genesis id depends on the digest. An engine that went on gives a node that resumes the same chain as at block 0.
+#[test]
+fn the_digest_of_an_engine_stays_that_of_block_0() {
+    let slashed = &[(SLASH, id(2))];
+    let set = || stakes(&[(1, 10), (2, 20), (3, 30)]);
+    let kind = ClaimKind::STAKE;
+    let stake = StakeSeal::new(5, set());
+    assert_eq!(after(stake.clone(), kind, slashed).digest(), stake.digest());
+    let twice = after(after(stake.clone(), kind, slashed), kind, &[(SLASH, id(3))]);
+    assert_eq!(twice.digest(), stake.digest());
+    let bft = BftSeal::new(set());
+    assert_eq!(after(bft.clone(), kind, slashed).digest(), bft.digest());
+    let slot = SlotSeal::new(5, [1; 32], set());
+    assert_eq!(after(slot.clone(), kind, slashed).digest(), slot.digest());
+    let authority = AuthoritySeal::new(5, authorities(&[1, 2, 3]));
+    assert_eq!(after(authority.clone(), kind, slashed).digest(), authority.digest());
+
+    let mut voted = clique(5, 100, 1, &[1]);
+    let digest = voted.digest();
+    let vote = CliqueVote { target: id(2), authorize: true };
+    let claim = voted.claim(&id(1), Some(vote)).expect("an authority");
+    voted.apply(&header(1, claim), &Effects::NONE);
+    assert!(voted.clique().is_signer(&id(2)), "one vote of one");
+    assert_eq!(voted.digest(), digest);
 }

@@ -106,7 +106,8 @@ pub trait Engine: Clone {
     type Error: Copy + PartialEq + core::error::Error;
 
     /// Returns a hash of the name, version and parameters, such as the first validators. It is part of the genesis id,
-    /// so that nodes with different engines have different chains.
+    /// so that nodes with different engines have different chains. It is that of block 0 whatever headers were applied: a
+    /// node that [resumes](crate::node::Node::resume) has an engine that went on.
     fn digest(&self) -> Hash;
 
     /// Checks a header whose parent is the last one applied, and returns how much it counts. `now` is the clock in Unix

@@ -5,10 +5,11 @@ use ledger_core::{
 };
 use thiserror::Error;
 
+use crate::digest::Digest;
 use crate::error::{BufferTooSmall, take};
 use crate::id::ValidatorId;
 use crate::proof_votes::{ProofVote, VOTE_LEN, VotesError, decode_votes, vote_bytes};
-use crate::seal::{Digest, SealError, author_of, check_claim, check_signature_of, slash};
+use crate::seal::{SealError, author_of, check_claim, check_signature_of, slash, slashed};
 use crate::set::storage::ValidatorStorage;
 use crate::set::validators::ValidatorSet;
 use crate::vote::statement::{SignedStatement, Statement, StatementKind};
@@ -41,6 +42,7 @@ pub struct SlotSeal<S> {
     duration: u64,
     seed: [u8; 32],
     validators: ValidatorSet<S>,
+    first_digest: Option<Hash>, // once the validators have changed
 }
 
 /// Why a header does not count.
@@ -84,7 +86,7 @@ struct Slots {
 impl<S: ValidatorStorage> SlotSeal<S> {
     /// Draws among `validators` with this seed. A slot lasts `duration` seconds.
     pub const fn new(duration: u64, seed: [u8; 32], validators: ValidatorSet<S>) -> Self {
-        Self { duration, seed, validators }
+        Self { duration, seed, validators, first_digest: None }
     }
 
     /// Returns the slot of a time in Unix seconds, or `None` if slots have no length.
@@ -199,8 +201,10 @@ impl<S: ValidatorStorage + Clone> Engine for SlotSeal<S> {
     type Error = SlotSealError;
 
     fn digest(&self) -> Hash {
-        let start = Digest::new(b"consensus/1 slot seal\0").and(&self.duration.to_be_bytes());
-        start.and(&self.seed).and_stakes(&self.validators).into_hash()
+        self.first_digest.unwrap_or_else(|| {
+            let start = Digest::new(b"consensus/1 slot seal\0").and(&self.duration.to_be_bytes());
+            start.and(&self.seed).and_stakes(&self.validators).into_hash()
+        })
     }
 
     fn check(
@@ -228,7 +232,10 @@ impl<S: ValidatorStorage + Clone> Engine for SlotSeal<S> {
     }
 
     fn apply(&mut self, _: &Header, effects: &Effects) {
-        slash(&mut self.validators, effects);
+        if slashed(effects).next().is_some() {
+            self.first_digest = Some(self.digest());
+            slash(&mut self.validators, effects);
+        }
     }
 }
 
