@@ -244,6 +244,10 @@ impl<S: ValidatorStorage + Clone> Engine for StakeSeal<S> {
         }
     }
 
+    fn depends_on_effects(&self) -> bool {
+        true
+    }
+
     fn prefer(&self, ours: &Tip, theirs: &Tip) -> Ordering {
         longer(ours, theirs)
     }
@@ -309,6 +313,10 @@ impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + Clone> Engine for Auth
             self.first_digest = Some(self.digest());
             let _ = self.authorities.remove(&id); // unknown: ignored
         }
+    }
+
+    fn depends_on_effects(&self) -> bool {
+        true
     }
 
     fn prefer(&self, ours: &Tip, theirs: &Tip) -> Ordering {

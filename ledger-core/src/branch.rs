@@ -169,6 +169,21 @@ pub(crate) fn copy<T: Clone>(to: &mut T, from: &T) {
     *to = from.clone();
 }
 
+/// Returns what it means that an engine refuses a header on a branch whose blocks are not all executed: it may not know yet
+/// what these blocks put before it.
+pub(crate) fn unless_executed<E: Engine>(
+    engine: &E,
+    refused: Refused<BlockError<E::Error>>,
+    now: u64,
+) -> Refused<BlockError<E::Error>> {
+    match refused {
+        Refused::Invalid(BlockError::Engine(_)) if engine.depends_on_effects() => {
+            Refused::NotYet { at: now }
+        }
+        refused => refused,
+    }
+}
+
 impl<E: Engine> HeaderBranch<E> {
     /// Returns the branch that consists of block 0.
     #[inline(never)] // builds the branch where the caller wants it
@@ -178,19 +193,29 @@ impl<E: Engine> HeaderBranch<E> {
         Self { end: Branch::new(genesis, engine, time, state), history: MerkleTree::of_leaf(leaf) }
     }
 
-    /// Checks a header whose parent is the end, and moves on to it. Returns its id.
+    /// Checks a header whose parent is the end, and moves on to it, though its block is not executed. Returns its id.
     pub(crate) fn add(
         &mut self,
         sealed: &SealedHeader<'_>,
         now: u64,
     ) -> Result<BlockId, Refused<BlockError<E::Error>>> {
-        let weight = self.check(sealed, now)?;
+        let weight = self.check_unexecuted(sealed, now)?;
         self.move_end(sealed, weight);
         self.push_end();
         Ok(self.end.tip.id)
     }
 
-    /// Checks a header whose parent is the end.
+    /// Checks a header whose parent is the end, which is not executed.
+    pub(crate) fn check_unexecuted(
+        &self,
+        sealed: &SealedHeader<'_>,
+        now: u64,
+    ) -> Result<Weight, Refused<BlockError<E::Error>>> {
+        let checked = self.check(sealed, now);
+        checked.map_err(|refused| unless_executed(&self.end.engine, refused, now))
+    }
+
+    /// Checks a header whose parent is the end, which is executed.
     pub(crate) fn check(
         &self,
         sealed: &SealedHeader<'_>,

@@ -129,6 +129,13 @@ pub trait Engine: Clone {
         let _ = (header, effects);
     }
 
+    /// Returns whether [`check`](Self::check) depends on the effects of the blocks before. Then a header that is refused as
+    /// invalid is [`Refused::NotYet`] to a node that has not executed all blocks before it, and headers alone cannot be
+    /// [followed](crate::node::HeaderFollower) past a block with effects.
+    fn depends_on_effects(&self) -> bool {
+        false
+    }
+
     /// Returns which of two branches is better: the heavier one. `Equal` keeps the one that came first.
     fn prefer(&self, ours: &Tip, theirs: &Tip) -> Ordering {
         ours.weight.cmp(&theirs.weight)

@@ -201,6 +201,10 @@ impl<S: ValidatorStorage + Clone> Engine for BftSeal<S> {
         }
     }
 
+    fn depends_on_effects(&self) -> bool {
+        true
+    }
+
     fn finalized(&self) -> Option<Height> {
         self.finalized
     }

@@ -237,6 +237,10 @@ impl<S: ValidatorStorage + Clone> Engine for SlotSeal<S> {
             slash(&mut self.validators, effects);
         }
     }
+
+    fn depends_on_effects(&self) -> bool {
+        true
+    }
 }
 
 impl<S: ValidatorStorage> SlotSeal<S> {

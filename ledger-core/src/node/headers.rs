@@ -8,7 +8,7 @@ use super::orphans::{Orphans, OrphansRef, Wait};
 use super::slot::{HeaderSlot, ProofDigest, Status};
 use super::tree::Tree;
 use crate::block::SealedHeader;
-use crate::branch::BlockError;
+use crate::branch::{BlockError, unless_executed};
 use crate::conn::ConnId;
 use crate::engine::{Engine, Refused, Tip, Weight};
 use crate::hash::{BlockId, Hash};
@@ -123,8 +123,18 @@ impl<E: Engine> InnerMut<'_, E> {
         self.move_recent(parent);
         let branch = self.tree().end_of_branch(&self.inner.root, parent);
         let engine = &self.inner.recent.engine;
-        let weight = branch.check_by(engine, header, proof, now.as_secs(), || *history)?;
+        let now = now.as_secs();
+        let checked = branch.check_by(engine, header, proof, now, || *history);
+        let weight = match checked {
+            Ok(weight) => weight,
+            Err(refused) if self.is_executed(parent) => return Err(refused),
+            Err(refused) => return Err(unless_executed(engine, refused, now)),
+        };
         Ok(branch.tip.weight.saturating_add(weight))
+    }
+
+    fn is_executed(&self, at: usize) -> bool {
+        matches!(self.tree().status(at), Status::Active | Status::Trial)
     }
 
     #[inline(never)] // what it needs does not stand on the stack while signatures are checked

@@ -214,4 +214,8 @@ impl Engine for Schedule {
         self.stake.apply(header, effects);
         self.authority.apply(header, effects);
     }
+
+    fn depends_on_effects(&self) -> bool {
+        true
+    }
 }
