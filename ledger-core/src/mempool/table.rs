@@ -4,12 +4,13 @@ use super::config::{Insertion, MempoolConfig, MempoolError};
 use super::index::{Index, IndexRef, Roots};
 use super::slot::MempoolSlot;
 use super::storage::MempoolStorage;
+use crate::action::Action;
 use crate::error::{BufferTooSmall, ConfigError};
 use crate::hash::TxId;
 use crate::header::Height;
 use crate::policy::Account;
 use crate::queries::State;
-use crate::transaction::{Action, SignedTransaction, Transaction};
+use crate::transaction::{SignedTransaction, Transaction};
 
 /// Transactions that wait for a block. `S` is the storage. The [module](super) has the rules and an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
