@@ -241,6 +241,17 @@ fn a_block_by_authority_counts_for_its_author() {
     assert!(turn(ClaimKind::STAKE));
 }
 
+/// What a header may claim depends on who was punished before. Votes of Clique stand in the headers.
+#[test]
+fn engines_that_punish_depend_on_effects() {
+    let set = || stakes(&[(1, 10), (2, 20)]);
+    assert!(StakeSeal::new(5, set()).depends_on_effects());
+    assert!(BftSeal::new(set()).depends_on_effects());
+    assert!(SlotSeal::new(5, [1; 32], set()).depends_on_effects());
+    assert!(AuthoritySeal::new(5, authorities(&[1, 2])).depends_on_effects());
+    assert!(!clique(5, 100, 1, &[1]).depends_on_effects());
+}
+
 /// The genesis id depends on the digest. An engine that went on gives a node that resumes the same chain as at block 0.
 #[test]
 fn the_digest_of_an_engine_stays_that_of_block_0() {

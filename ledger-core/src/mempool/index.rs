@@ -107,8 +107,7 @@ impl<'a> IndexRef<'a> {
 
     /// Returns the last one of the lane of a transaction.
     pub(super) fn last_of_lane(&self, of: &MempoolSlot) -> Option<usize> {
-        let is_last = |slot: &MempoolSlot| !slot.has_next && slot.is_in_lane_of(of);
-        self.slots.iter().position(|slot| !slot.is_free() && is_last(slot))
+        self.slots.iter().position(|slot| !slot.has_next && slot.is_in_lane_of(of))
     }
 
     /// Returns the chunks that a transaction of this length takes.
