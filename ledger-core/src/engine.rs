@@ -113,6 +113,9 @@ pub trait Engine: Clone {
     /// Checks a header whose parent is the last one applied, and returns how much it counts. `now` is the clock in Unix
     /// seconds; how far a header may be ahead of it is the engine's rule.
     ///
+    /// The id does not cover the proof: of two proofs that are accepted, nodes have the one or the other. So how much a header
+    /// counts must follow from the branch and the header alone.
+    ///
     /// # Errors
     ///
     /// [`Refused`] if it does not count, or not yet.
