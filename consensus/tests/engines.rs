@@ -284,7 +284,7 @@ fn a_decision_seals_a_block() {
         assert!(len >= 4 + 3 * 66);
         let two = encode(header, &proof[..4 + 2 * 66]);
         let no_quorum = BftSealError::NoQuorum { weight: 20, total: 40 };
-        assert_eq!(chain.append(now, &two), refused(no_quorum.clone()));
+        assert_eq!(chain.append(now, &two), refused(no_quorum));
         // Signatures cost most, so votes without a quorum are refused before any is verified.
         let mut unsigned = proof[..4 + 2 * 66].to_vec();
         unsigned[4 + 2..4 + 66].fill(0);
