@@ -9,7 +9,7 @@ use ledger_core::ledger::{Context, Ledger};
 use ledger_core::node::{Accepted, Event, HeaderFollower, Node, NodeConfig, Progress};
 use ledger_core::state::{Effect, TransactionError, View};
 use ledger_core::{
-    Account, Action, Ancestry, Block, BlockError, Body, Chain, ChainSpec, Claim, ClaimKind,
+    Account, Action, Ancestry, Block, BlockError, Body, Chain, ChainSpec, Claim, ClaimKind, ConnId,
     Effects, Engine, Hash, Header, Height, Refused, Transaction, Weight,
 };
 
@@ -34,7 +34,7 @@ impl Ledger for Court {
     }
 }
 
-/// A claim names the number of facts before its block.
+/// A claim, or a proof where nothing is claimed, names the number of facts before its block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Counting(u8);
 
@@ -53,14 +53,12 @@ impl Engine for Counting {
         &self,
         _: &dyn Ancestry,
         header: &Header,
-        _: &[u8],
+        proof: &[u8],
         _: u64,
     ) -> Result<Weight, Refused<Miscounted>> {
-        if header.claim == claim(self.0) {
-            Ok(Weight(1))
-        } else {
-            Err(Refused::Invalid(Miscounted))
-        }
+        let claimed = header.claim.as_bytes();
+        let named = if claimed.is_empty() { proof } else { claimed };
+        if named == [self.0] { Ok(Weight(1)) } else { Err(Refused::Invalid(Miscounted)) }
     }
 
     fn apply(&mut self, _: &Header, effects: &Effects) {
@@ -162,4 +160,38 @@ fn headers_that_are_not_stored_accuse_nobody_either() {
     let verdict =
         with_headers(&blocks, true, |headers| presync.handle_headers(&mut node, NOW, headers));
     assert_eq!(verdict, Some(BlockVerdict::NotYet));
+}
+
+/// The id does not cover the proof. What somebody sends with a proof that holds only as long as nothing is executed does not
+/// keep the same block with the right proof out.
+#[test]
+fn a_proof_that_holds_no_more_condemns_no_block() {
+    let [first, ..] = blocks();
+    let mut chain = Chain::new(&spec(), Counting(0), Court, storage(&rules())).expect("it fits");
+    chain.append(GENESIS_TIME + 1, &first).expect("valid");
+    let body = Body::default();
+    let header = chain.propose(GENESIS_TIME + 2, Account::default(), &body, Claim::NONE);
+    let header = header.expect("empty");
+    let with = |facts| {
+        let proof = [facts];
+        let block = Block::new(header, &proof, body).expect("empty");
+        let mut out = vec![0; block.encoded_len()];
+        block.encode(&mut out).expect("encoded_len suffices");
+        out
+    };
+    let [stale, right] = [with(0), with(1)];
+    let mut node = node();
+    for header in [&first, &stale] {
+        assert!(matches!(node.handle_header(NOW, PEER, header), Ok(Accepted::Header { .. })));
+    }
+    execute(&mut node, &first);
+    let liar = ConnId(66);
+    node.handle_block(NOW, liar, &stale).expect("it is not known yet");
+    while node.work(100) == Progress::Pending {}
+    let event = core::iter::from_fn(|| node.poll_event()).find(|event| {
+        matches!(event, Event::Invalid { conn, why: BlockError::Engine(Miscounted), .. } if *conn == liar)
+    });
+    assert!(event.is_some(), "who delivered it is to blame");
+    execute(&mut node, &right);
+    assert_eq!(node.tip().height, Height(2));
 }

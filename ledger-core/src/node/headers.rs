@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::event::{Accepted, Event};
 use super::inner::InnerMut;
 use super::orphans::{Orphans, OrphansRef, Wait};
-use super::slot::{HeaderSlot, ProofDigest, Status};
+use super::slot::{HeaderSlot, Status};
 use super::tree::Tree;
 use crate::block::SealedHeader;
 use crate::branch::{BlockError, unless_executed};
@@ -148,7 +148,7 @@ impl<E: Engine> InnerMut<'_, E> {
         let target = self.inner.switch.as_ref().map(|switch| switch.target);
         let checked = self.inner.check.as_ref().map(|check| check.block.at);
         let pinned = [target, checked, self.inner.best, self.inner.reported];
-        let mut slot = HeaderSlot::new(sealed.header, *id, ProofDigest::of(sealed.proof), weight);
+        let mut slot = HeaderSlot::new(sealed.header, *id, weight);
         slot.subtree = self.tree().subtree_of(&self.inner.history, parent, id);
         let engine = &self.inner.root.engine;
         let prefer = |ours: &Tip, theirs: &Tip| engine.prefer(ours, theirs);
