@@ -10,6 +10,7 @@ use consensus::clique::{
     CandidateSlot, Clique, CliqueConfig, CliqueSeal, CliqueSlots, CliqueVote, RecentSlot,
     SignerSlot,
 };
+use consensus::quorum::{OverHalf, OverTwoThirds};
 use consensus::slot::SlotSeal;
 use consensus::{
     Authorities, AuthoritySeal, AuthoritySlot, SLASH, StakeSeal, ValidatorArray, ValidatorId,
@@ -102,6 +103,8 @@ fn every_parameter_of_an_engine_changes_its_digest() {
         aura(6, [1, 2]),
         aura(5, [1, 3]),
         aura(5, [2, 1]),
+        AuraSeal::<_, _, OverHalf>::new(5, [1, 2, 3].map(id), [CreditSlot::EMPTY; 2]).digest(),
+        AuraSeal::<_, _, OverTwoThirds>::new(5, [1, 2, 3].map(id), [CreditSlot::EMPTY; 2]).digest(),
         clique(5, 100, 1, &[1, 2]).digest(),
         clique(6, 100, 1, &[1, 2]).digest(),
         clique(5, 101, 1, &[1, 2]).digest(),
@@ -114,7 +117,7 @@ fn every_parameter_of_an_engine_changes_its_digest() {
     // What is named in another order is the same set.
     assert_eq!(StakeSeal::new(5, stakes(&[(2, 10), (1, 10)])).digest(), digests[0]);
     assert_eq!(AuthoritySeal::new(5, authorities(&[2, 1])).digest(), digests[4]);
-    assert_eq!(clique(5, 100, 1, &[2, 1]).digest(), digests[18]);
+    assert_eq!(clique(5, 100, 1, &[2, 1]).digest(), digests[20]);
 }
 
 /// A record of 33 bytes is an effect of this kind on this subject.

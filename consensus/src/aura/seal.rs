@@ -126,8 +126,12 @@ where
 
     fn digest(&self) -> Hash {
         let start = Digest::new(b"consensus/1 aura seal\0").and(&self.duration.to_be_bytes());
-        let authorities = self.authorities.as_ref().iter();
-        authorities.fold(start, |digest, id| digest.and(&id.0)).into_hash()
+        let authorities = self.authorities.as_ref();
+        let count = u64::try_from(authorities.len()).unwrap_or(u64::MAX);
+        // What is final depends on the quorum: how many authorities are too few names it.
+        let too_few = (0..=count).take_while(|few| !Q::is_reached(*few, count)).count();
+        let start = start.and(&u64::try_from(too_few).unwrap_or(u64::MAX).to_be_bytes());
+        authorities.iter().fold(start, |digest, id| digest.and(&id.0)).into_hash()
     }
 
     fn check(
