@@ -42,6 +42,8 @@ pub mod stake;
 mod vote;
 
 #[cfg(feature = "ledger")]
+mod digest;
+#[cfg(feature = "ledger")]
 mod proof_votes;
 #[cfg(feature = "ledger")]
 mod seal;

@@ -1,7 +1,6 @@
 //! Stake and authority as engines for the blocks of `ledger-core`.
 
 use core::cmp::Ordering;
-use core::fmt;
 
 use ledger_core::{
     Ancestry, Claim, ClaimKind, Effects, Engine, GenesisId, Hash, Header, KeyPair, Refused,
@@ -10,6 +9,7 @@ use ledger_core::{
 use thiserror::Error;
 
 use crate::authority::{Authorities, AuthorityError, AuthoritySlot};
+use crate::digest::Digest;
 use crate::error::take;
 use crate::id::ValidatorId;
 use crate::set::storage::ValidatorStorage;
@@ -64,6 +64,7 @@ pub const SLASH: u8 = 1;
 pub struct StakeSeal<S> {
     patience: u64,
     validators: ValidatorSet<S>,
+    first_digest: Option<Hash>, // once the validators have changed
 }
 
 /// Requires every block to come from an authority that may sign at its height.
@@ -90,6 +91,7 @@ pub struct StakeSeal<S> {
 pub struct AuthoritySeal<S> {
     period: u64,
     authorities: Authorities<S>,
+    first_digest: Option<Hash>, // once the authorities have changed
 }
 
 /// Why a header does not count.
@@ -164,7 +166,7 @@ impl Signable for Statement {
 impl<S: ValidatorStorage> StakeSeal<S> {
     /// Draws among `validators`. `patience` is in seconds and covers what a block needs to reach the others.
     pub const fn new(patience: u64, validators: ValidatorSet<S>) -> Self {
-        Self { patience, validators }
+        Self { patience, validators, first_digest: None }
     }
 
     /// Returns the validator that makes the block after `parent` in this round.
@@ -206,8 +208,10 @@ impl<S: ValidatorStorage + Clone> Engine for StakeSeal<S> {
     type Error = SealError;
 
     fn digest(&self) -> Hash {
-        let start = Digest::new(b"consensus/1 stake seal\0").and(&self.patience.to_be_bytes());
-        start.and_stakes(&self.validators).0
+        self.first_digest.unwrap_or_else(|| {
+            let start = Digest::new(b"consensus/1 stake seal\0").and(&self.patience.to_be_bytes());
+            start.and_stakes(&self.validators).into_hash()
+        })
     }
 
     fn check(
@@ -234,7 +238,14 @@ impl<S: ValidatorStorage + Clone> Engine for StakeSeal<S> {
     }
 
     fn apply(&mut self, _: &Header, effects: &Effects) {
-        slash(&mut self.validators, effects);
+        if slashed(effects).next().is_some() {
+            self.first_digest = Some(self.digest());
+            slash(&mut self.validators, effects);
+        }
+    }
+
+    fn depends_on_effects(&self) -> bool {
+        true
     }
 
     fn prefer(&self, ours: &Tip, theirs: &Tip) -> Ordering {
@@ -245,7 +256,7 @@ impl<S: ValidatorStorage + Clone> Engine for StakeSeal<S> {
 impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]>> AuthoritySeal<S> {
     /// Lets `authorities` sign. `period` is in seconds.
     pub const fn new(period: u64, authorities: Authorities<S>) -> Self {
-        Self { period, authorities }
+        Self { period, authorities, first_digest: None }
     }
 
     /// Returns the claim of an authority.
@@ -270,8 +281,11 @@ impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + Clone> Engine for Auth
     type Error = SealError;
 
     fn digest(&self) -> Hash {
-        let start = Digest::new(b"consensus/1 authority seal\0").and(&self.period.to_be_bytes());
-        self.authorities.iter().fold(start, |digest, id| digest.and(&id.0)).0
+        self.first_digest.unwrap_or_else(|| {
+            let start =
+                Digest::new(b"consensus/1 authority seal\0").and(&self.period.to_be_bytes());
+            self.authorities.iter().fold(start, |digest, id| digest.and(&id.0)).into_hash()
+        })
     }
 
     fn check(
@@ -295,9 +309,14 @@ impl<S: AsRef<[AuthoritySlot]> + AsMut<[AuthoritySlot]> + Clone> Engine for Auth
         if header.claim.kind() == ClaimKind::AUTHORITY {
             self.authorities.record_signature(&author_of(header), header.height.0);
         }
-        for effect in effects.as_slice().iter().filter(|effect| effect.kind == SLASH) {
-            let _ = self.authorities.remove(&ValidatorId(effect.subject)); // unknown: ignored
+        for id in slashed(effects) {
+            self.first_digest = Some(self.digest());
+            let _ = self.authorities.remove(&id); // unknown: ignored
         }
+    }
+
+    fn depends_on_effects(&self) -> bool {
+        true
     }
 
     fn prefer(&self, ours: &Tip, theirs: &Tip) -> Ordering {
@@ -358,9 +377,15 @@ pub(crate) fn slash<S>(validators: &mut ValidatorSet<S>, effects: &Effects)
 where
     S: ValidatorStorage,
 {
-    for effect in effects.as_slice().iter().filter(|effect| effect.kind == SLASH) {
-        let _ = validators.set_stake(ValidatorId(effect.subject), 0); // unknown: ignored
+    for id in slashed(effects) {
+        let _ = validators.set_stake(id, 0); // unknown: ignored
     }
+}
+
+/// Returns the validators that a block slashes.
+pub(crate) fn slashed(effects: &Effects) -> impl Iterator<Item = ValidatorId> + '_ {
+    let effects = effects.as_slice().iter().filter(|effect| effect.kind == SLASH);
+    effects.map(|effect| ValidatorId(effect.subject))
 }
 
 /// Checks that the time is not before `earliest`, and less than `span` seconds ahead of the clock.
@@ -401,40 +426,4 @@ pub(crate) fn check_signature_of(
     let (signature, _) = take(signature).map_err(|_| bad)?;
     let signed = SignedStatement { statement: *statement, author: *author, signature: *signature };
     signed.verify().map_err(|_| bad)
-}
-
-/// A hash over parameters of any number, one after the other.
-pub(crate) struct Digest(Hash);
-
-impl Digest {
-    pub(crate) fn new(name: &[u8]) -> Self {
-        Self(Hash::of(name))
-    }
-
-    pub(crate) fn and(self, part: &[u8]) -> Self {
-        let mut preimage = [0; 64];
-        for (byte, value) in preimage.iter_mut().zip(self.0.as_bytes().iter().chain(part)) {
-            *byte = *value;
-        }
-        let len = part.len().saturating_add(32).min(64);
-        Self(Hash::of(preimage.get(..len).unwrap_or_default()))
-    }
-
-    /// Appends all validators with their stakes.
-    pub(crate) fn and_stakes<S: ValidatorStorage>(self, validators: &ValidatorSet<S>) -> Self {
-        let append = |digest: Self, (id, stake): (ValidatorId, u64)| {
-            digest.and(&id.0).and(&stake.to_be_bytes())
-        };
-        validators.iter().fold(self, append)
-    }
-
-    pub(crate) const fn into_hash(self) -> Hash {
-        self.0
-    }
-}
-
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
 }

@@ -285,6 +285,10 @@ fn a_decision_seals_a_block() {
         let two = encode(header, &proof[..4 + 2 * 66]);
         let no_quorum = BftSealError::NoQuorum { weight: 20, total: 40 };
         assert_eq!(chain.append(now, &two), refused(no_quorum));
+        // Signatures cost most, so votes without a quorum are refused before any is verified.
+        let mut unsigned = proof[..4 + 2 * 66].to_vec();
+        unsigned[4 + 2..4 + 66].fill(0);
+        assert_eq!(chain.append(now, &encode(header, &unsigned)), refused(no_quorum));
         let twice: Vec<_> = [&proof[..4 + 66], &proof[4..4 + 2 * 66]].concat();
         assert!(matches!(
             chain.append(now, &encode(header, &twice)),

@@ -7,8 +7,10 @@ use std::collections::BTreeSet;
 use consensus::aura::{AuraSeal, CreditSlot};
 use consensus::bft::BftSeal;
 use consensus::clique::{
-    CandidateSlot, Clique, CliqueConfig, CliqueSeal, CliqueSlots, RecentSlot, SignerSlot,
+    CandidateSlot, Clique, CliqueConfig, CliqueSeal, CliqueSlots, CliqueVote, RecentSlot,
+    SignerSlot,
 };
+use consensus::quorum::{OverHalf, OverTwoThirds};
 use consensus::slot::SlotSeal;
 use consensus::{
     Authorities, AuthoritySeal, AuthoritySlot, SLASH, StakeSeal, ValidatorArray, ValidatorId,
@@ -17,8 +19,9 @@ use consensus::{
 use ledger_core::ledger::{Context, Ledger};
 use ledger_core::state::{Effect, TransactionError, View};
 use ledger_core::{
-    Account, Action, Ancestry, Block, Body, Chain, ChainSlots, ChainSpec, Claim, ClaimKind,
-    Effects, Engine, Hash, Header, JournalSlot, KeyPair, Refused, Rules, Slot, Transaction, Weight,
+    Account, Action, Ancestry, Block, BlockId, Body, Chain, ChainSlots, ChainSpec, Claim,
+    ClaimKind, Effects, Engine, Hash, Header, Height, JournalSlot, KeyPair, Refused, Rules, Slot,
+    Transaction, Weight,
 };
 
 fn id(n: u8) -> ValidatorId {
@@ -59,6 +62,20 @@ fn clique(
     CliqueSeal::new(period, Clique::new(config, &signers, storage).expect("valid"))
 }
 
+fn header(height: u64, claim: Claim) -> Header {
+    Header {
+        height: Height(height),
+        parent: BlockId::default(),
+        body_size: 0,
+        body_root: Hash::ZERO,
+        state: Hash::ZERO,
+        history: Hash::ZERO,
+        time: height,
+        author: Account::default(),
+        claim,
+    }
+}
+
 /// The digest is part of the genesis id: two engines of one digest would be one chain with two rules.
 #[test]
 fn every_parameter_of_an_engine_changes_its_digest() {
@@ -86,6 +103,8 @@ fn every_parameter_of_an_engine_changes_its_digest() {
         aura(6, [1, 2]),
         aura(5, [1, 3]),
         aura(5, [2, 1]),
+        AuraSeal::<_, _, OverHalf>::new(5, [1, 2, 3].map(id), [CreditSlot::EMPTY; 2]).digest(),
+        AuraSeal::<_, _, OverTwoThirds>::new(5, [1, 2, 3].map(id), [CreditSlot::EMPTY; 2]).digest(),
         clique(5, 100, 1, &[1, 2]).digest(),
         clique(6, 100, 1, &[1, 2]).digest(),
         clique(5, 101, 1, &[1, 2]).digest(),
@@ -98,7 +117,7 @@ fn every_parameter_of_an_engine_changes_its_digest() {
     // What is named in another order is the same set.
     assert_eq!(StakeSeal::new(5, stakes(&[(2, 10), (1, 10)])).digest(), digests[0]);
     assert_eq!(AuthoritySeal::new(5, authorities(&[2, 1])).digest(), digests[4]);
-    assert_eq!(clique(5, 100, 1, &[2, 1]).digest(), digests[18]);
+    assert_eq!(clique(5, 100, 1, &[2, 1]).digest(), digests[20]);
 }
 
 /// A record of 33 bytes is an effect of this kind on this subject.
@@ -223,4 +242,41 @@ fn a_block_by_authority_counts_for_its_author() {
     };
     assert!(!turn(ClaimKind::AUTHORITY), "it has signed block 1");
     assert!(turn(ClaimKind::STAKE));
+}
+
+/// What a header may claim depends on who was punished before. Votes of Clique stand in the headers.
+#[test]
+fn engines_that_punish_depend_on_effects() {
+    let set = || stakes(&[(1, 10), (2, 20)]);
+    assert!(StakeSeal::new(5, set()).depends_on_effects());
+    assert!(BftSeal::new(set()).depends_on_effects());
+    assert!(SlotSeal::new(5, [1; 32], set()).depends_on_effects());
+    assert!(AuthoritySeal::new(5, authorities(&[1, 2])).depends_on_effects());
+    assert!(!clique(5, 100, 1, &[1]).depends_on_effects());
+}
+
+/// The genesis id depends on the digest. An engine that went on gives a node that resumes the same chain as at block 0.
+#[test]
+fn the_digest_of_an_engine_stays_that_of_block_0() {
+    let slashed = &[(SLASH, id(2))];
+    let set = || stakes(&[(1, 10), (2, 20), (3, 30)]);
+    let kind = ClaimKind::STAKE;
+    let stake = StakeSeal::new(5, set());
+    assert_eq!(after(stake.clone(), kind, slashed).digest(), stake.digest());
+    let twice = after(after(stake.clone(), kind, slashed), kind, &[(SLASH, id(3))]);
+    assert_eq!(twice.digest(), stake.digest());
+    let bft = BftSeal::new(set());
+    assert_eq!(after(bft.clone(), kind, slashed).digest(), bft.digest());
+    let slot = SlotSeal::new(5, [1; 32], set());
+    assert_eq!(after(slot.clone(), kind, slashed).digest(), slot.digest());
+    let authority = AuthoritySeal::new(5, authorities(&[1, 2, 3]));
+    assert_eq!(after(authority.clone(), kind, slashed).digest(), authority.digest());
+
+    let mut voted = clique(5, 100, 1, &[1]);
+    let digest = voted.digest();
+    let vote = CliqueVote { target: id(2), authorize: true };
+    let claim = voted.claim(&id(1), Some(vote)).expect("an authority");
+    voted.apply(&header(1, claim), &Effects::NONE);
+    assert!(voted.clique().is_signer(&id(2)), "one vote of one");
+    assert_eq!(voted.digest(), digest);
 }

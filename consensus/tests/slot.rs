@@ -90,6 +90,39 @@ fn nothing_is_signed_before_it_is_saved_and_nothing_twice_after_a_crash() {
     assert!(matches!(torn.err(), Some(ResumeError::Decode(_))));
 }
 
+/// A target has to descend from its source. What the machine took for the head before a restart, or before it heard of a newer
+/// checkpoint, may not; the checkpoint itself always does.
+#[test]
+fn the_head_is_the_justified_checkpoint_until_the_application_reports_another() {
+    let keys = keys(3);
+    let mut machine = machine(&keys, 0);
+    machine.handle_head(at(5, 0), &[0xA0; 32]);
+    for author in [1, 2] {
+        let bytes = attest(&keys[author], 0, 4, 0xB4); // another branch than that of the head
+        machine.handle_datagram(at(5, 0), &bytes).expect("valid");
+    }
+    assert_eq!(machine.justified(), Checkpoint { slot: 4, id: [0xB4; 32] });
+    machine.handle_timeout(at(5, 1));
+    let token = SaveToken(1);
+    let mut disk = [0; 256];
+    let len = machine.encode_state(&mut disk).expect("it fits");
+    machine.handle_saved(at(5, 1), token).expect("known");
+    let link = |slot, digest| {
+        let kind = StatementKind::Attest { source: 4 };
+        Statement::new(GENESIS, kind, slot, 0, [digest; 32])
+    };
+    assert_eq!(sent(&mut machine), [link(5, 0xB4)]);
+    machine.handle_head(at(6, 0), &[0xB6; 32]);
+    machine.handle_timeout(at(6, 1));
+    machine.handle_saved(at(6, 1), SaveToken(2)).expect("known");
+    assert_eq!(sent(&mut machine), [link(6, 0xB6)]);
+
+    let mut resumed = machine_with(&keys, 0, Some(&disk[..len])).expect("its state");
+    resumed.handle_timeout(at(7, 1));
+    resumed.handle_saved(at(7, 1), token).expect("known");
+    assert_eq!(sent(&mut resumed), [link(7, 0xB4)], "not block 0");
+}
+
 #[test]
 fn a_validator_that_contradicts_itself_is_reported_once() {
     let keys = keys(4);

@@ -22,7 +22,7 @@ pub(crate) struct Branch<E> {
     pub(crate) times: Times,
 }
 
-/// A branch of which no header is kept, with the tree of the ids up to its end.
+/// A branch of which no header is kept, with the tree of the ids up to its end: a chain that grows at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HeaderBranch<E> {
     pub(crate) end: Branch<E>,
@@ -143,20 +143,6 @@ impl<E: Engine> Branch<E> {
         self.check_by(&self.engine, header, proof, now, history)
     }
 
-    /// Moves on to a header that was checked, and adds its id to the history.
-    #[inline(never)] // what it needs does not stand on the stack while signatures are checked
-    pub(crate) fn append(
-        &mut self,
-        history: &mut MerkleTree,
-        header: &Header,
-        weight: Weight,
-        effects: &Effects,
-    ) {
-        let id = header.id(&self.genesis);
-        self.apply(header, id, weight, effects);
-        history.push(MerkleTree::leaf(id.as_bytes()));
-    }
-
     /// Moves on to a header that was checked.
     pub(crate) fn apply(
         &mut self,
@@ -183,26 +169,67 @@ pub(crate) fn copy<T: Clone>(to: &mut T, from: &T) {
     *to = from.clone();
 }
 
+/// Returns what it means that an engine refuses a header on a branch whose blocks are not all executed: it may not know yet
+/// what these blocks put before it.
+pub(crate) fn unless_executed<E: Engine>(
+    engine: &E,
+    refused: Refused<BlockError<E::Error>>,
+    now: u64,
+) -> Refused<BlockError<E::Error>> {
+    match refused {
+        Refused::Invalid(BlockError::Engine(_)) if engine.depends_on_effects() => {
+            Refused::NotYet { at: now }
+        }
+        refused => refused,
+    }
+}
+
 impl<E: Engine> HeaderBranch<E> {
-    /// Checks a header whose parent is the end, and moves on to it. Returns its id.
+    /// Returns the branch that consists of block 0.
+    #[inline(never)] // builds the branch where the caller wants it
+    pub(crate) fn at_block_0(genesis: GenesisId, engine: E, time: u64, state: Hash) -> Self {
+        let leaf = MerkleTree::leaf(genesis.as_bytes());
+        // In the order of the fields: only then the compiler builds each of them in its place.
+        Self { end: Branch::new(genesis, engine, time, state), history: MerkleTree::of_leaf(leaf) }
+    }
+
+    /// Checks a header whose parent is the end, and moves on to it, though its block is not executed. Returns its id.
     pub(crate) fn add(
         &mut self,
         sealed: &SealedHeader<'_>,
         now: u64,
     ) -> Result<BlockId, Refused<BlockError<E::Error>>> {
-        let weight = self.check(sealed, now)?;
+        let weight = self.check_unexecuted(sealed, now)?;
         self.move_end(sealed, weight);
         self.push_end();
         Ok(self.end.tip.id)
     }
 
-    /// Checks a header whose parent is the end.
+    /// Checks a header whose parent is the end, which is not executed.
+    pub(crate) fn check_unexecuted(
+        &self,
+        sealed: &SealedHeader<'_>,
+        now: u64,
+    ) -> Result<Weight, Refused<BlockError<E::Error>>> {
+        let checked = self.check(sealed, now);
+        checked.map_err(|refused| unless_executed(&self.end.engine, refused, now))
+    }
+
+    /// Checks a header whose parent is the end, which is executed.
     pub(crate) fn check(
         &self,
         sealed: &SealedHeader<'_>,
         now: u64,
     ) -> Result<Weight, Refused<BlockError<E::Error>>> {
         self.end.check(&sealed.header, sealed.proof, now, || self.history.root())
+    }
+
+    /// Moves the end on to a header that was checked, and whose block is executed.
+    #[inline(never)] // what it needs does not stand on the stack while signatures are checked
+    pub(crate) fn append(&mut self, header: &Header, weight: Weight, effects: &Effects) {
+        let id = header.id(&self.end.genesis);
+        self.end.apply(header, id, weight, effects);
+        self.push_end();
     }
 
     /// Moves the end on to a header that was checked. The history is that before it until [`push_end`](Self::push_end).

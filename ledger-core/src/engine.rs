@@ -106,11 +106,15 @@ pub trait Engine: Clone {
     type Error: Copy + PartialEq + core::error::Error;
 
     /// Returns a hash of the name, version and parameters, such as the first validators. It is part of the genesis id,
-    /// so that nodes with different engines have different chains.
+    /// so that nodes with different engines have different chains. It is that of block 0 whatever headers were applied: a
+    /// node that [resumes](crate::node::Node::resume) has an engine that went on.
     fn digest(&self) -> Hash;
 
     /// Checks a header whose parent is the last one applied, and returns how much it counts. `now` is the clock in Unix
     /// seconds; how far a header may be ahead of it is the engine's rule.
+    ///
+    /// The id does not cover the proof: of two proofs that are accepted, nodes have the one or the other. So how much a header
+    /// counts must follow from the branch and the header alone.
     ///
     /// # Errors
     ///
@@ -126,6 +130,13 @@ pub trait Engine: Clone {
     /// Moves on to a header that was checked. `effects` say what its transactions put before the engine.
     fn apply(&mut self, header: &Header, effects: &Effects) {
         let _ = (header, effects);
+    }
+
+    /// Returns whether [`check`](Self::check) depends on the effects of the blocks before. Then a header that is refused as
+    /// invalid is [`Refused::NotYet`] to a node that has not executed all blocks before it, and headers alone cannot be
+    /// [followed](crate::node::HeaderFollower) past a block with effects.
+    fn depends_on_effects(&self) -> bool {
+        false
     }
 
     /// Returns which of two branches is better: the heavier one. `Equal` keeps the one that came first.

@@ -170,12 +170,11 @@ impl Execution {
         rules: &Rules,
         target: &mut Target<'_>,
     ) -> Result<(), ExecuteError> {
-        let writes_before = self.meta.writes;
         let subsidy = rules.subsidy_at(self.height.0);
         let mut view = target.view(rules, &mut self.meta);
         view.issue(&self.author, subsidy, self.fees)
             .map_err(|error| ExecuteError::Transaction { index: self.size, error })?;
-        if writes_before > 0 || self.meta.writes > 0 {
+        if self.meta.writes > 0 {
             close(target, rules, &mut self.meta)
                 .map_err(|error| ExecuteError::Transaction { index: self.size, error })?;
         }
@@ -270,7 +269,8 @@ pub(crate) fn allocate(
     let mut meta = Meta::new(Books { entries: 1, coins: 0 });
     // A subsidy without an end is checked when it is issued.
     let ends = spec.rules.halving_interval > 0;
-    let supply = spec.rules.supply_before(u64::MAX).filter(|_| ends).unwrap_or(0);
+    let supply = if ends { spec.rules.supply_before(u64::MAX) } else { Some(0) };
+    let supply = supply.ok_or(ConfigError::TooManyCoins)?;
     let allocated =
         spec.allocation.iter().try_fold(supply, |sum, (_, coins)| sum.checked_add(*coins));
     allocated.ok_or(ConfigError::TooManyCoins)?;

@@ -145,15 +145,12 @@ impl Hash {
         let mut len = 0_u64;
         for part in parts {
             len = len.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
-            let mut rest = *part;
-            if used > 0 {
-                rest = fill(&mut block, &mut used, rest);
-                if used < BLOCK_LEN {
-                    continue;
-                }
-                compress256(&mut state, from_ref(&block));
-                used = 0;
+            let rest = fill(&mut block, &mut used, part);
+            if used < BLOCK_LEN {
+                continue;
             }
+            compress256(&mut state, from_ref(&block));
+            used = 0;
             let (blocks, rest) = rest.as_chunks::<BLOCK_LEN>();
             compress256(&mut state, blocks);
             fill(&mut block, &mut used, rest);

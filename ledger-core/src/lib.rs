@@ -20,6 +20,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod action;
 mod asset;
 mod block;
 mod body_tree;
@@ -54,6 +55,7 @@ mod stateless;
 mod times;
 mod transaction;
 
+pub use action::{Action, MAX_PAYLOAD_LEN};
 pub use asset::AssetId;
 pub use block::{AssembleError, Block, Body, SealedHeader, Transactions};
 pub use branch::{BlockError, ReplayError};
@@ -76,6 +78,4 @@ pub use queries::State;
 pub use spec::{ChainSpec, Rules};
 pub use state::{Effect, Effects, JournalSlot, Slot, TransactionError};
 pub use stateless::StatelessChain;
-pub use transaction::{
-    Action, MAX_PAYLOAD_LEN, SignError, SignedTransaction, Transaction, TransactionStatement,
-};
+pub use transaction::{SignError, SignedTransaction, Transaction, TransactionStatement};

@@ -130,7 +130,8 @@ impl Rules {
         u32::try_from(era).ok().and_then(|era| self.subsidy.checked_shr(era)).unwrap_or(0)
     }
 
-    /// Returns the coins created by all blocks below `height`, or `None` above 2^64 - 1.
+    /// Returns the coins created by all blocks below `height`, or `None` above 2^64 - 1. As in Bitcoin, block 0 counts, though
+    /// nobody gets its subsidy.
     #[must_use]
     pub fn supply_before(&self, height: u64) -> Option<u64> {
         if self.halving_interval == 0 {

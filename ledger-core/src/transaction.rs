@@ -4,7 +4,7 @@ use core::fmt;
 
 use thiserror::Error;
 
-use crate::asset::AssetId;
+use crate::action::{Action, MAX_PAYLOAD_LEN};
 use crate::codec::{Reader, Writer};
 use crate::domain;
 use crate::error::{BufferTooSmall, DecodeError};
@@ -14,56 +14,7 @@ use crate::keys::{BadSignature, KeyPair, PublicKey, Signable, Signature};
 use crate::policy::{Account, Approval, ApprovalError, Policy};
 
 const VERSION: u8 = 1;
-const PAY: u8 = 1; // to, amount
-const MINT: u8 = 2; // salt
-const TRANSFER: u8 = 3; // asset, to
-const BURN: u8 = 4; // asset
-const RECORD: u8 = 5; // length u16, bytes
-const FIRST_CALL: u8 = 64; // length u16, bytes; the kind names the ledger
 const FIXED_LEN: usize = 1 + 32 + 2 + 8 + 8 + 8 + 1; // version .. kind of action
-
-/// The largest payload of a record or a call, in bytes.
-pub const MAX_PAYLOAD_LEN: usize = 1024;
-
-/// What a transaction does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Action<'a> {
-    /// Pays coins.
-    Pay {
-        /// The account that receives them.
-        to: Account,
-        /// The amount in base units.
-        amount: u64,
-    },
-    /// Creates a unique asset. The source owns it. Its id is [`AssetId::new`].
-    Mint {
-        /// Distinguishes the assets of one minter, usually the digest of what the asset stands for.
-        salt: [u8; 32],
-    },
-    /// Transfers a unique asset. Owning it says nothing about copyright.
-    Transfer {
-        /// The asset.
-        asset: AssetId,
-        /// The account that receives it.
-        to: Account,
-    },
-    /// Destroys a unique asset. Its owner gets the deposit of the entry back.
-    Burn {
-        /// The asset.
-        asset: AssetId,
-    },
-    /// Publishes up to [`MAX_PAYLOAD_LEN`] bytes that the source cannot deny later. They stand in the block, not in
-    /// the state.
-    Record(&'a [u8]),
-    /// Calls another [`Ledger`](crate::ledger::Ledger).
-    Call {
-        /// Names the ledger: 64 or above.
-        ledger: u8,
-        /// What it is to do, at most [`MAX_PAYLOAD_LEN`] bytes.
-        payload: &'a [u8],
-    },
-}
 
 /// A transaction without its signatures.
 ///
@@ -155,15 +106,7 @@ impl<'a> Transaction<'a> {
     /// Returns the length without signatures, in bytes.
     #[must_use]
     pub const fn body_len(&self) -> usize {
-        let action = match self.action {
-            Action::Pay { .. } => 32 + 8,
-            Action::Mint { .. } | Action::Burn { .. } => 32,
-            Action::Transfer { .. } => 32 + 32,
-            Action::Record(bytes) | Action::Call { payload: bytes, .. } => {
-                bytes.len().saturating_add(2)
-            }
-        };
-        action.saturating_add(FIXED_LEN)
+        self.action.len().saturating_add(FIXED_LEN)
     }
 
     /// Signs with the one key of the source, writes the transaction to `out` and returns it as read back from there.
@@ -238,16 +181,7 @@ impl<'a> Transaction<'a> {
     }
 
     fn write_body(&self, out: &mut [u8]) -> Result<usize, SignError> {
-        if let Action::Record(bytes) | Action::Call { payload: bytes, .. } = self.action
-            && bytes.len() > MAX_PAYLOAD_LEN
-        {
-            return Err(SignError::PayloadTooLong(bytes.len()));
-        }
-        if let Action::Call { ledger, .. } = self.action
-            && ledger < FIRST_CALL
-        {
-            return Err(SignError::WrongLedger(ledger));
-        }
+        self.action.check()?;
         let len = self.body_len();
         let mut writer = Writer::new(out, len)?;
         writer.put(&[VERSION])?;
@@ -273,62 +207,6 @@ impl<'a> Transaction<'a> {
             action: Action::read(reader)?,
         })
     }
-}
-
-impl<'a> Action<'a> {
-    fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        Ok(match reader.u8()? {
-            PAY => Self::Pay { to: Account::from_bytes(reader.array()?), amount: reader.u64()? },
-            MINT => Self::Mint { salt: reader.array()? },
-            TRANSFER => Self::Transfer {
-                asset: AssetId::from_bytes(reader.array()?),
-                to: Account::from_bytes(reader.array()?),
-            },
-            BURN => Self::Burn { asset: AssetId::from_bytes(reader.array()?) },
-            RECORD => Self::Record(read_payload(reader)?),
-            ledger @ FIRST_CALL.. => Self::Call { ledger, payload: read_payload(reader)? },
-            other => return Err(DecodeError::UnknownAction(other)),
-        })
-    }
-
-    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BufferTooSmall> {
-        match self {
-            Self::Pay { to, amount } => {
-                writer.put(&[PAY])?;
-                writer.put(to.as_bytes())?;
-                writer.put(&amount.to_be_bytes())
-            }
-            Self::Mint { salt } => {
-                writer.put(&[MINT])?;
-                writer.put(salt)
-            }
-            Self::Transfer { asset, to } => {
-                writer.put(&[TRANSFER])?;
-                writer.put(asset.as_bytes())?;
-                writer.put(to.as_bytes())
-            }
-            Self::Burn { asset } => {
-                writer.put(&[BURN])?;
-                writer.put(asset.as_bytes())
-            }
-            Self::Record(payload) => write_payload(writer, RECORD, payload),
-            Self::Call { ledger, payload } => write_payload(writer, *ledger, payload),
-        }
-    }
-}
-
-fn read_payload<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
-    match usize::from(reader.u16()?) {
-        len @ ..=MAX_PAYLOAD_LEN => reader.slice(len),
-        len => Err(DecodeError::PayloadTooLong(len)),
-    }
-}
-
-fn write_payload(writer: &mut Writer<'_>, kind: u8, payload: &[u8]) -> Result<(), BufferTooSmall> {
-    let len = u16::try_from(payload.len()).unwrap_or(u16::MAX);
-    writer.put(&[kind])?;
-    writer.put(&len.to_be_bytes())?;
-    writer.put(payload)
 }
 
 impl<'a> SignedTransaction<'a> {

@@ -1,27 +1,16 @@
-//! Situations that nobody plans for: things that come twice, late, in another order, from another chain, or where there is no
-//! room at all.
+//! Situations that nobody plans for: things that come twice, late, in another order, or from another chain.
 
 mod common;
 
 use core::time::Duration;
 
-use common::driver::{
-    Driver, NOW, PEER, Regions, TestEvent, TestNode, limits, node, node_of, regions,
-};
+use common::driver::{Driver, NOW, PEER, TestEvent, limits, node, node_of, regions};
 use common::driver::{seal_with, snapshot_of, with_headers};
-use common::{Checksum, World, claim, key, ledgers, rules, seal, spec, spec_with, storage_of};
-use ledger_core::gossip::{
-    BlockRequest, BlockVerdict, Gossip, GossipConfig, GossipSlots, Message, PeerSlot, Presync,
-    TransactionSlot,
-};
-use ledger_core::mempool::{
-    ChunkSlot, Mempool, MempoolConfig, MempoolError, MempoolSlot, MempoolSlots,
-};
+use common::{Checksum, World, foreign_block, key, ledgers, rules, spec, spec_with};
+use ledger_core::gossip::{BlockVerdict, GossipConfig, Presync};
 use ledger_core::node::{Accepted, Event, HeaderFollower, Node, NodeConfig, Progress};
-use ledger_core::state::{Key, Store as _, StoreError, Trie, Value};
 use ledger_core::{
-    Block, BlockError, BlockId, Body, Chain, ChainSpec, ConfigError, ConnId, Header, Height,
-    Refused, ReplayError, SignedTransaction, Slot, StatelessChain,
+    Block, BlockError, BlockId, ConnId, Header, Height, Refused, ReplayError, StatelessChain,
 };
 
 /// A driver that knows the headers of `len` blocks and has executed them, but saved none.
@@ -165,18 +154,6 @@ fn a_waiting_header_with_a_forged_proof_does_not_keep_the_right_one_out() {
     }
 }
 
-/// Blocks of a chain with the same rules and accounts, and another name.
-fn foreign_block() -> Vec<u8> {
-    let owned = spec(3);
-    let other = ChainSpec { name: "another", ..owned.spec() };
-    let rules = rules();
-    let storage = storage_of(rules.max_entries as usize, rules.max_writes as usize + 1);
-    let mut chain = Chain::new(&other, Checksum, ledgers(), storage).expect("it fits");
-    let body = Body::default();
-    let header = chain.propose(common::GENESIS_TIME + 1, key(9).account(), &body, claim(1));
-    seal(chain.genesis_id(), &header.expect("an empty block"), &body)
-}
-
 #[test]
 fn a_block_of_another_chain_is_an_orphan_and_no_fault() {
     let bytes = foreign_block();
@@ -226,112 +203,6 @@ fn an_audit_names_the_first_block_that_comes_twice_early_or_cut() {
     assert_eq!(audit(&[all[0], &[all[1], &[0]].concat()]), (Some(2), 1));
     assert_eq!(audit(&[all[0], &[]]), (Some(2), 1));
     assert_eq!(audit(&[all[0], &foreign_block()]), (Some(2), 1));
-}
-
-#[test]
-fn machines_with_no_slots_or_one_refuse_and_go_on() {
-    let mut world = World::new();
-    world.pay(0, 1, 5, 1);
-    let signed = world.body.clone();
-    let block = world.append();
-    let (transaction, _) = SignedTransaction::decode(&signed).expect("it was signed");
-    for slots in 0..2 {
-        for chunks in 0..2 {
-            let storage = MempoolSlots {
-                slots: vec![MempoolSlot::EMPTY; slots],
-                chunks: vec![ChunkSlot::EMPTY; chunks],
-            };
-            let mut pool =
-                Mempool::new(MempoolConfig::new(world.genesis(), 1), storage).expect("it can work");
-            let fresh = World::new();
-            let inserted = pool.insert(&transaction, &fresh.chain.state(), Height(0));
-            assert_eq!(inserted.is_ok(), slots * chunks == 1, "{inserted:?}");
-            assert!(
-                slots * chunks == 1 || matches!(inserted, Err(MempoolError::Full { .. })),
-                "{inserted:?}"
-            );
-            assert_eq!(pool.len(), slots * chunks);
-            assert_eq!(pool.template(&mut [0; 1000]), signed.len() * slots * chunks);
-            assert_eq!(pool.template(&mut []), 0);
-            pool.update(&world.chain.state(), Height(1));
-            assert!(pool.is_empty(), "it is in a block");
-        }
-    }
-    for slots in 0..3 {
-        let mut map = Trie::new(vec![Slot::EMPTY; slots]);
-        let value = Value::new(b"x");
-        for n in 0..4_u8 {
-            let written = map.replace(&Key::new(64, &[n]), value.as_ref());
-            let full = Err(StoreError::Full { capacity: slots });
-            assert_eq!(written, if usize::from(n) < slots { Ok(None) } else { full });
-        }
-        let root = map.root();
-        let mut buf = [0; 300];
-        let key = Key::new(64, &[3]);
-        let proof = map.prove(&key, &mut buf).expect("few entries");
-        assert_eq!(proof.verify(&root, &key), Ok(None));
-    }
-    for (peers, blocks, transactions) in [(0, 0, 0), (1, 0, 0), (1, 1, 0), (1, 0, 1), (1, 1, 1)] {
-        let storage = GossipSlots {
-            peers: vec![PeerSlot::EMPTY; peers],
-            blocks: vec![BlockRequest::EMPTY; blocks],
-            transactions: vec![TransactionSlot::EMPTY; transactions],
-        };
-        let config = GossipConfig::new(world.genesis(), 600, 1);
-        let Ok(mut gossip) = Gossip::new(config, storage) else { continue };
-        let connected = gossip.handle_connected(NOW, PEER, true);
-        assert_eq!(connected.is_ok(), peers == 1);
-        gossip.want_blocks(NOW, &[(Height(1), world.chain.tip().id)]);
-        let mut buf = vec![0; Message::MAX_CONTROL_LEN];
-        for step in 0..200 {
-            let now = NOW + Duration::from_secs(step);
-            let _ = gossip.handle_bytes(now, PEER, &block);
-            gossip.announce_transaction(now, &transaction.id(&world.genesis()));
-            gossip.handle_timeout(now);
-            while let Ok(Some(_)) = gossip.poll_transmit(&mut buf) {}
-            while gossip.poll_event().is_some() {}
-            assert!(gossip.poll_timeout().is_none_or(|at| at > now));
-        }
-    }
-}
-
-#[test]
-fn a_node_with_the_least_room_follows_its_chain() {
-    for orphans in [0, 1] {
-        let config = NodeConfig::new(1, 1);
-        let mut least = limits(&config, 0);
-        least.orphans = orphans;
-        let mut world = World::new();
-        let mut driver = Driver::new(node_of(config, least));
-        for n in 0..12 {
-            let id = driver.blocks.grow(&mut world, n % 5 + 1, 1);
-            let bytes = driver.blocks.0[&id].clone();
-            // Something unknown first, which takes the only slot.
-            let _ = driver.node.handle_header(NOW, ConnId(9), &foreign_block());
-            driver.node.handle_block(NOW, PEER, &bytes).expect("a good block");
-            driver.run();
-            assert_eq!(driver.node.tip(), world.chain.tip());
-        }
-    }
-    for change in 0..4 {
-        let config = NodeConfig::new(1, 1);
-        let mut less = limits(&config, 0);
-        match change {
-            0 => less.entries -= 1,
-            1 => less.journal -= 1,
-            2 => less.headers -= 1,
-            _ => less.block -= 1,
-        }
-        let made: Result<TestNode, ConfigError> =
-            Node::new(&spec(3).spec(), config, Checksum, ledgers(), regions(less));
-        assert!(made.is_err());
-    }
-    let nothing = Regions::default();
-    assert!(
-        Node::new(&spec(3).spec(), NodeConfig::new(1, 1), Checksum, ledgers(), nothing).is_err()
-    );
-    let made = Chain::new(&spec(3).spec(), Checksum, ledgers(), storage_of(0, 0));
-    assert!(matches!(made, Err(ConfigError::TooFewSlots { capacity: 0, .. })));
 }
 
 #[test]

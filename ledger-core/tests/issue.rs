@@ -56,6 +56,9 @@ fn an_allocation_that_is_too_much_is_refused() {
     assert_eq!(begin(&[u64::MAX - 10], 10, 0, 0, 16), None, "without an end it is checked later");
     assert_eq!(begin(&[u64::MAX - 10], 5, 1, 0, 16), None, "5, 2 and 1 coins");
     assert_eq!(begin(&[u64::MAX - 7], 5, 1, 0, 16), Some(ConfigError::TooManyCoins));
+    assert_eq!(begin(&[1], 1 << 62, 2, 0, 16), None, "2^64 - 2 coins and one");
+    assert_eq!(begin(&[2], 1 << 62, 2, 0, 16), Some(ConfigError::TooManyCoins));
+    assert_eq!(begin(&[], 1 << 63, 2, 0, 16), Some(ConfigError::TooManyCoins));
     let below = ConfigError::AllocationBelowDeposit { coins: 4, deposit: 5 };
     assert_eq!(begin(&[5], 0, 0, 5, 16), None);
     assert_eq!(begin(&[5, 4], 0, 0, 5, 16), Some(below));

@@ -217,6 +217,29 @@ fn a_full_mempool_keeps_what_pays_best() {
     }
 }
 
+/// One fee at the end of a lane does not keep the slots of many transactions without fees before it.
+#[test]
+fn what_follows_a_cheap_transaction_is_worth_no_more() {
+    let world = World::new();
+    let mut pool = pool(&world, 4);
+    let lane = [(0, 0), (1, 0), (2, 0), (3, 500)];
+    let lane = lane.map(|(sequence, fee)| pay(&world, 0, 0, sequence, fee, 1));
+    for bytes in &lane {
+        insert(&mut pool, &world.chain, bytes).expect("there is room");
+    }
+    let push = |pool: &mut TestPool, from, pushed_out| {
+        let pushed_out = Insertion::PushedOut(id_of(&world, pushed_out));
+        let bytes = pay(&world, from, 0, 0, 1, 1);
+        assert_eq!(insert(pool, &world.chain, &bytes), Ok(pushed_out));
+    };
+    push(&mut pool, 1, &lane[3]);
+    let full = MempoolError::Full { capacity: 4 };
+    assert_eq!(insert(&mut pool, &world.chain, &lane[3]), Err(full), "nor does it come back");
+    push(&mut pool, 2, &lane[2]);
+    let dearer = pay(&world, 0, 0, 1, 2, 1);
+    assert!(matches!(insert(&mut pool, &world.chain, &dearer), Ok(Insertion::Replaced(_))));
+}
+
 /// Confirmed and conflicting transactions leave; those of a block that was taken back return, unless they conflict.
 #[test]
 fn the_mempool_follows_the_chain_through_a_change_of_branches() {
@@ -326,23 +349,18 @@ impl Model {
                 return false;
             }
         } else if self.slots.len() == capacity {
-            let is_last = |(account, lane, sequence): &At| {
-                !self.slots.contains_key(&(*account, *lane, sequence + 1))
-            };
-            let mut last: Vec<_> = self
-                .slots
-                .iter()
-                .filter(|(at, _)| is_last(at) && (at.0, at.1) != (account, lane))
-                .collect();
-            Self::sort(world, &mut last);
-            let Some((worst, worst_bytes)) = last.pop() else { return false };
+            let mut all: Vec<_> = self.slots.iter().collect();
+            Self::sort(world, &mut all);
+            let Some((worst, worst_bytes)) = all.pop() else { return false };
             let bytes = bytes.to_vec();
             let mut both = [(worst, worst_bytes), (&at, &bytes)];
             Self::sort(world, &mut both);
-            if both[1].0 == &at {
+            let lane_of_worst = (worst.0, worst.1);
+            if both[1].0 == &at || lane_of_worst == (account, lane) {
                 return false;
             }
-            victim = Some(*worst);
+            let mut lane = self.slots.keys().filter(|at| (at.0, at.1) == lane_of_worst);
+            victim = lane.next_back().copied();
         }
         let others = self.slots.iter().filter(|(other, _)| other.0 == account && **other != at);
         let reserved: u64 = others.map(|(_, bytes)| reserve(bytes)).sum();

@@ -4,18 +4,10 @@ mod common;
 
 use core::time::Duration;
 
-use common::driver::{
-    Blocks, Driver, LATER, NOW, PEER, TestEvent, TestNode, limits, node, node_of, regions,
-    seal_with,
-};
-use common::{Checksum, World, key, ledgers, rules};
-use ledger_core::node::{
-    Accepted, Event, HeaderSlot, Node, NodeConfig, NodeSlots, OrphanSlot, Progress,
-};
-use ledger_core::{
-    Action, Block, BlockError, BlockId, ConfigError, ConnId, Header, Height, Refused,
-    TransactionError,
-};
+use common::driver::{Blocks, Driver, LATER, NOW, PEER, TestEvent, limits, node, node_of};
+use common::{World, key};
+use ledger_core::node::{Accepted, Event, NodeConfig, Progress};
+use ledger_core::{Action, Block, BlockError, ConnId, Header, Height, Refused, TransactionError};
 
 #[test]
 fn a_chain_in_order_connects_block_by_block() {
@@ -194,51 +186,6 @@ fn a_mutated_body_does_not_condemn_the_block() {
 }
 
 #[test]
-fn old_blocks_are_final_and_memory_is_bounded() {
-    let config = NodeConfig::new(4, 1);
-    let mut world = World::new();
-    let mut driver = Driver::new(node_of(config, limits(&config, 2)));
-    let mut early = world.clone();
-    for n in 1..60 {
-        let id = driver.blocks.grow(&mut world, n % 7 + 1, 1);
-        driver.header(id).expect("a good header");
-        assert_eq!(driver.node.tip(), world.chain.tip());
-        let depth = driver.node.tip().height.0 - driver.node.final_tip().height.0;
-        assert_eq!(depth, n.min(4));
-    }
-    let finals = driver.events.iter().filter_map(|event| match event {
-        Event::Final { height, .. } => Some(height.0),
-        _ => None,
-    });
-    assert_eq!(finals.collect::<Vec<_>>(), (1..=55).collect::<Vec<_>>());
-    let late = driver.blocks.grow(&mut early, 3, 255);
-    let parent = world.genesis().block_id();
-    let refused = driver.header(late);
-    assert_eq!(refused, Err(Refused::Orphan { parent }), "it forks below the final block");
-
-    // A flood of headers that weigh less than the chain cannot push anything out.
-    let mut tip = [BlockId::default(); 16];
-    let len = driver.node.locator(&mut tip);
-    assert_eq!(tip[0], world.chain.tip().id);
-    assert_eq!(tip[len - 1], driver.node.final_tip().id);
-    let mut full = 0;
-    for n in 0..40 {
-        let mut light = world.clone();
-        light.pay(0, 1, 100 + n, 0);
-        let bytes = seal_with(&mut light, 0);
-        match driver.node.handle_header(NOW, PEER, &bytes) {
-            Ok(_) => {}
-            Err(Refused::NoRoom { capacity: 12 }) => full += 1,
-            other => panic!("{other:?}"),
-        }
-    }
-    assert!(full > 20);
-    let id = driver.blocks.grow(&mut world, 1, 1);
-    driver.header(id).expect("heavier than the flood");
-    assert_eq!(driver.node.tip(), world.chain.tip());
-}
-
-#[test]
 fn blocks_are_confirmed_once_and_again_after_a_change() {
     let mut config = NodeConfig::new(10, 1);
     config.confirmations = 2;
@@ -376,107 +323,4 @@ fn a_proposal_continues_the_best_branch() {
     let id = driver.blocks.put(&world, block);
     driver.header(id).expect("its own block");
     assert_eq!(driver.node.tip().id, id);
-}
-
-/// A node whose events are not polled stops, and goes on as if nothing had been when they are.
-#[test]
-fn a_node_that_is_not_polled_stops() {
-    let config = NodeConfig::new(2, 1);
-    let mut world = World::new();
-    let mut blocks = Blocks::default();
-    let mut node = node_of(config, limits(&config, 20));
-    for n in 1..=60 {
-        let id = blocks.grow(&mut world, n % 5 + 1, 1);
-        let _ = node.handle_header(NOW, PEER, &blocks.0[&id]);
-        let _ = node.handle_block(NOW, PEER, &blocks.0[&id]);
-        while node.work(100) == Progress::Pending {}
-        node.handle_saved(NOW, &id);
-    }
-    assert!(node.tip().height.0 < 60, "there is no room for all");
-    let mut driver = Driver { blocks, ..Driver::new(node) };
-    driver.run();
-    for id in driver.blocks.path(world.chain.tip().id) {
-        let _ = driver.header(id);
-    }
-    assert_eq!(driver.node.tip(), world.chain.tip());
-    let connected = driver.events.iter().filter_map(|event| match event {
-        Event::Connected { height, .. } => Some(height.0),
-        _ => None,
-    });
-    assert_eq!(connected.collect::<Vec<_>>(), (1..=60).collect::<Vec<_>>());
-}
-
-#[test]
-fn a_node_without_the_room_that_the_rules_ask_for_is_not_made() {
-    let config = NodeConfig::new(3, 1);
-    let good = limits(&config, 0);
-    let make = |config, limits| {
-        let spec = common::spec(3);
-        Node::new(&spec.spec(), config, Checksum, ledgers(), regions(limits)).map(|_: TestNode| ())
-    };
-    assert_eq!(make(config, good), Ok(()));
-    let mut small = good;
-    small.journal -= 1;
-    let needed = 7 * 65;
-    let too_small = ConfigError::JournalTooSmall { needed, capacity: needed - 1 };
-    assert_eq!(make(config, small), Err(too_small));
-    let mut small = good;
-    small.headers -= 1;
-    assert_eq!(make(config, small), Err(ConfigError::TreeTooSmall { needed: 8, capacity: 7 }));
-    let mut small = good;
-    small.block -= 1;
-    assert!(matches!(make(config, small), Err(ConfigError::BlockBufferTooSmall { .. })));
-    let mut small = good;
-    small.entries = 0;
-    assert!(matches!(make(config, small), Err(ConfigError::TooFewSlots { .. })));
-    let mut many = config;
-    many.confirmations = 5;
-    let wrong = ConfigError::WrongConfirmations { confirmations: 5, most: 4 };
-    assert_eq!(make(many, good), Err(wrong));
-    let mut never = config;
-    never.body_timeout = Duration::ZERO;
-    assert_eq!(make(never, good), Err(ConfigError::ZeroTimeout));
-}
-
-/// Two nodes, one with the least memory and one with much more, follow the same chain.
-#[test]
-fn more_memory_accepts_no_other_blocks() {
-    let config = NodeConfig::new(3, 1);
-    let mut large = limits(&config, 50);
-    large.entries += 100;
-    large.journal *= 3;
-    large.block *= 2;
-    large.orphans = 60;
-    let mut small = limits(&config, 0);
-    small.orphans = 0;
-    let mut drivers = [small, large].map(|limits| Driver::new(node_of(config, limits)));
-    let mut world = World::new();
-    for n in 1..=30_u64 {
-        let mut other = world.clone();
-        for driver in &mut drivers {
-            let mut world = world.clone();
-            driver.blocks.grow(&mut world, n % 5 + 1, 1);
-            driver.branch(world.chain.tip().id);
-            let mut other = other.clone();
-            driver.blocks.grow(&mut other, 7, 2);
-            driver.branch(other.chain.tip().id);
-            assert_eq!(driver.node.tip(), other.chain.tip());
-        }
-        Blocks::default().grow(&mut other, 7, 2);
-        world = other;
-    }
-    assert_eq!(drivers[0].tip(), drivers[1].tip());
-    assert_eq!(drivers[0].node.final_tip(), drivers[1].node.final_tip());
-}
-
-#[test]
-fn sizes_are_as_documented() {
-    type Bare = Node<Checksum, (), NodeSlots<(), (), (), (), ()>>;
-    println!("HeaderSlot {}", size_of::<HeaderSlot>());
-    println!("OrphanSlot {}", size_of::<OrphanSlot>());
-    println!("Node {}", size_of::<Bare>());
-    assert!(size_of::<HeaderSlot>() <= 640);
-    assert!(size_of::<OrphanSlot>() <= 640);
-    assert!(size_of::<Bare>() <= 6_144);
-    assert_eq!(rules().max_entries, 64);
 }

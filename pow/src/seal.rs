@@ -89,7 +89,7 @@ impl WorkSeal {
     /// [`CompactError`] if the 32 bits are not a target.
     pub fn new(bits: CompactTarget) -> Result<Self, CompactError> {
         let parameters = Hash::of(&bits.0.to_be_bytes());
-        Self::with_rule(Fixed(bits), bits, 0, MAX_FUTURE, parameters, [])
+        Self::begin(Fixed(bits), header_info(0, 0, bits), MAX_FUTURE, parameters, [])
     }
 }
 
@@ -97,7 +97,8 @@ impl<D: Difficulty, S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> WorkSeal<D, S>
     /// Requires what a difficulty rule asks for.
     ///
     /// `first` is the target of block 0, `genesis_time` its time, `max_future` how many seconds a block may be ahead of
-    /// the clock. `parameters` is a hash of the rule's name and parameters; it becomes part of the genesis id.
+    /// the clock, as far as [the rule](Difficulty::future_limit) allows. `parameters` is a hash of the rule's name and
+    /// parameters. All of them become part of the genesis id.
     ///
     /// # Errors
     ///
@@ -110,9 +111,22 @@ impl<D: Difficulty, S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> WorkSeal<D, S>
         parameters: Hash,
         slots: S,
     ) -> Result<Self, CompactError> {
+        let preimage = [*parameters.as_bytes(), *Hash::of(&genesis_time.to_be_bytes()).as_bytes()];
+        let parameters = Hash::of(preimage.as_flattened());
+        Self::begin(rule, header_info(0, genesis_time, first), max_future, parameters, slots)
+    }
+
+    fn begin(
+        rule: D,
+        block_0: HeaderInfo,
+        max_future: u64,
+        parameters: Hash,
+        slots: S,
+    ) -> Result<Self, CompactError> {
+        let first = block_0.bits;
         first.to_target()?;
         let mut recent = Recent::new(slots);
-        recent.push(&rule, header_info(0, genesis_time, first));
+        recent.push(&rule, block_0);
         Ok(Self { rule, first, max_future, parameters, recent })
     }
 
@@ -193,11 +207,12 @@ where
         now: u64,
     ) -> Result<Weight, Refused<WorkError>> {
         let claimed = self.check_claim(header, proof);
-        let target = claimed.as_ref().map_err(|error| Refused::Invalid(*error))?;
+        let target = claimed.as_ref().map_err(|error| self.refused(*error))?;
         let id = header.id(branch.genesis());
         let weight = check_work(target, &id)?;
-        if header.time > now.saturating_add(self.max_future) {
-            return Err(Refused::NotYet { at: header.time.saturating_sub(self.max_future) });
+        let ahead = self.max_future.min(self.rule.future_limit());
+        if header.time > now.saturating_add(ahead) {
+            return Err(Refused::NotYet { at: header.time.saturating_sub(ahead) });
         }
         Ok(weight)
     }
@@ -211,6 +226,16 @@ where
 }
 
 impl<D: Difficulty, S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]>> WorkSeal<D, S> {
+    /// Returns whose fault an error is: too few slots for the rule are this node's.
+    fn refused(&self, error: WorkError) -> Refused<WorkError> {
+        match error {
+            WorkError::Difficulty(DifficultyError::Missing(_)) => {
+                Refused::NoRoom { capacity: self.recent.capacity() }
+            }
+            error => Refused::Invalid(error),
+        }
+    }
+
     /// Checks everything but the hash, and returns the target.
     #[inline(never)] // what it needs does not stand on the stack while the header is hashed
     fn check_claim(&self, header: &Header, proof: &[u8]) -> Result<Target, WorkError> {

@@ -130,6 +130,11 @@ impl U256 {
         rest
     }
 
+    pub(crate) fn from_u128(number: u128) -> Self {
+        let (high, low) = halves(number);
+        Self([low, high, 0, 0])
+    }
+
     /// Adds 1. Returns whether the number wrapped around to 0.
     pub(crate) fn increment(&mut self) -> bool {
         for limb in &mut self.0 {

@@ -199,7 +199,40 @@ fn the_digest_is_the_hash_of_all_parameters() {
     let rule = Lwma { window: 0, spacing: 60, limit: bits };
     let parameters = Hash::of(b"another rule");
     let seal = WorkSeal::with_rule(rule, bits, 1000, 60, parameters, [HeaderInfo::EMPTY; 1]);
-    assert_eq!(seal.expect("a target").digest(), hashed(60, parameters));
+    let time = Hash::of(&1000_u64.to_be_bytes());
+    let both = Hash::of(&[*parameters.as_bytes(), *time.as_bytes()].concat());
+    assert_eq!(seal.expect("a target").digest(), hashed(60, both));
+}
+
+/// LWMA follows time stamps closely: with two hours, 5 % of the hash rate could slow such a chain down to a quarter.
+#[test]
+fn a_rule_limits_how_far_a_block_may_be_ahead() {
+    let bits = CompactTarget::REGTEST_LIMIT;
+    let rule = Lwma { window: 60, spacing: 60, limit: bits };
+    let slots = [HeaderInfo::EMPTY; 61];
+    let seal = WorkSeal::with_rule(rule, bits, 1000, 7200, Hash::ZERO, slots).expect("a target");
+    let mut chain = chain(seal);
+    let genesis = *chain.genesis_id();
+    let block = encode(mine(&genesis, propose(&mut chain, 10_000), bits), &[]);
+    assert_eq!(chain.append(9819, &block), Err(Refused::NotYet { at: 9820 }));
+    assert!(chain.append(9820, &block).is_ok(), "a twentieth of an hour ahead");
+}
+
+/// A node that provides too few slots cannot judge the header. The sender did nothing wrong.
+#[test]
+fn too_few_slots_for_a_rule_are_this_nodes_limit() {
+    let bits = CompactTarget::REGTEST_LIMIT;
+    let rule = Lwma { window: 2, spacing: 60, limit: bits };
+    let slots = [HeaderInfo::EMPTY; 2]; // the window and one more are needed
+    let seal = WorkSeal::with_rule(rule, bits, 1000, 60, Hash::ZERO, slots).expect("a target");
+    let mut chain = chain(seal);
+    let genesis = *chain.genesis_id();
+    for time in [1060, 1120] {
+        let header = mine(&genesis, propose(&mut chain, time), bits);
+        chain.append(time, &encode(header, &[])).expect("the limit is required");
+    }
+    let header = mine(&genesis, propose(&mut chain, 1180), bits);
+    assert_eq!(chain.append(1180, &encode(header, &[])), Err(Refused::NoRoom { capacity: 2 }));
 }
 
 /// BIP 94: the first header of a period may be dated 600 seconds before its parent.

@@ -9,9 +9,10 @@ use thiserror::Error;
 use super::credits::CreditSlot;
 use super::finality::RollingFinality;
 use super::step::step_of;
+use crate::digest::Digest;
 use crate::id::ValidatorId;
 use crate::quorum::{OverHalf, Quorum};
-use crate::seal::{Digest, SealError, check_form, check_signature_of};
+use crate::seal::{SealError, author_of, check_form, check_signature_of};
 use crate::select::rotation::RoundRobin;
 use crate::select::selector::Selector as _;
 use crate::vote::statement::Statement;
@@ -125,8 +126,12 @@ where
 
     fn digest(&self) -> Hash {
         let start = Digest::new(b"consensus/1 aura seal\0").and(&self.duration.to_be_bytes());
-        let authorities = self.authorities.as_ref().iter();
-        authorities.fold(start, |digest, id| digest.and(&id.0)).into_hash()
+        let authorities = self.authorities.as_ref();
+        let count = u64::try_from(authorities.len()).unwrap_or(u64::MAX);
+        // What is final depends on the quorum: how many authorities are too few names it.
+        let too_few = (0..=count).take_while(|few| !Q::is_reached(*few, count)).count();
+        let start = start.and(&u64::try_from(too_few).unwrap_or(u64::MAX).to_be_bytes());
+        authorities.iter().fold(start, |digest, id| digest.and(&id.0)).into_hash()
     }
 
     fn check(
@@ -165,8 +170,4 @@ where
     fn finalized(&self) -> Option<Height> {
         self.finality.finalized().map(Height)
     }
-}
-
-fn author_of(header: &Header) -> ValidatorId {
-    ValidatorId(header.claim.as_bytes().first_chunk().copied().unwrap_or_default())
 }

@@ -5,11 +5,12 @@ use ledger_core::{
 };
 use thiserror::Error;
 
+use crate::digest::Digest;
 use crate::error::{BufferTooSmall, take};
 use crate::id::ValidatorId;
 use crate::proof_votes::{ProofVote, VOTE_LEN, VotesError, decode_votes, vote_bytes};
 use crate::quorum::{OverTwoThirds, Tally};
-use crate::seal::{Digest, slash};
+use crate::seal::{slash, slashed};
 use crate::set::storage::ValidatorStorage;
 use crate::set::validators::ValidatorSet;
 use crate::vote::statement::{SignedStatement, Statement, StatementKind};
@@ -41,6 +42,7 @@ use crate::vote::statement::{SignedStatement, Statement, StatementKind};
 pub struct BftSeal<S> {
     validators: ValidatorSet<S>,
     finalized: Option<Height>,
+    first_digest: Option<Hash>, // once the validators have changed
 }
 
 /// Why a header does not count.
@@ -78,7 +80,7 @@ pub enum BftSealError {
 impl<S: ValidatorStorage> BftSeal<S> {
     /// Lets these validators decide.
     pub const fn new(validators: ValidatorSet<S>) -> Self {
-        Self { validators, finalized: None }
+        Self { validators, finalized: None, first_digest: None }
     }
 
     /// Returns the claim of a block.
@@ -120,6 +122,7 @@ impl<S: ValidatorStorage> BftSeal<S> {
         Ok(needed)
     }
 
+    /// Checks a certificate: first whether the votes have the weight, then their signatures.
     fn check_proof(
         &self,
         genesis: [u8; 32],
@@ -130,18 +133,20 @@ impl<S: ValidatorStorage> BftSeal<S> {
         let (round, votes) = take(proof).map_err(|_| BftSealError::Malformed)?;
         let round = u32::from_be_bytes(*round);
         let statement = Statement::new(genesis, StatementKind::Precommit, height, round, id);
-        let mut tally = Tally::<OverTwoThirds>::new(self.validators.total_stake());
+        let total = self.validators.total_stake();
+        let mut tally = Tally::<OverTwoThirds>::new(total);
         for vote in decode_votes(votes, &self.validators)? {
-            let ProofVote { author, stake, signature } = vote?;
+            tally.add(vote?.stake);
+        }
+        if !tally.is_decided() {
+            return Err(BftSealError::NoQuorum { weight: tally.weight(), total });
+        }
+        for vote in decode_votes(votes, &self.validators)? {
+            let ProofVote { author, signature, .. } = vote?;
             let signed = SignedStatement { statement, author, signature: *signature };
             signed.verify().map_err(|bad| BftSealError::BadSignature(bad.0))?;
-            tally.add(stake);
         }
-        if tally.is_decided() {
-            return Ok(());
-        }
-        let total = self.validators.total_stake();
-        Err(BftSealError::NoQuorum { weight: tally.weight(), total })
+        Ok(())
     }
 }
 
@@ -159,7 +164,9 @@ impl<S: ValidatorStorage + Clone> Engine for BftSeal<S> {
     type Error = BftSealError;
 
     fn digest(&self) -> Hash {
-        Digest::new(b"consensus/1 bft seal\0").and_stakes(&self.validators).into_hash()
+        self.first_digest.unwrap_or_else(|| {
+            Digest::new(b"consensus/1 bft seal\0").and_stakes(&self.validators).into_hash()
+        })
     }
 
     fn check(
@@ -188,7 +195,14 @@ impl<S: ValidatorStorage + Clone> Engine for BftSeal<S> {
 
     fn apply(&mut self, header: &Header, effects: &Effects) {
         self.finalized = Some(header.height);
-        slash(&mut self.validators, effects);
+        if slashed(effects).next().is_some() {
+            self.first_digest = Some(self.digest());
+            slash(&mut self.validators, effects);
+        }
+    }
+
+    fn depends_on_effects(&self) -> bool {
+        true
     }
 
     fn finalized(&self) -> Option<Height> {

@@ -11,8 +11,9 @@ use super::block::{CliqueBlock, CliqueError, CliqueVote};
 use super::head::CliqueHead;
 use super::storage::CliqueStorage;
 use super::voting::Clique;
+use crate::digest::Digest;
 use crate::id::ValidatorId;
-use crate::seal::{Digest, SealError, check_form, check_signature, check_time, heavier};
+use crate::seal::{SealError, check_form, check_signature, check_time, heavier};
 
 const CLAIM_LEN: usize = 35; // target, index of the signer, vote
 const NO_VOTE: u8 = 0;
@@ -47,6 +48,7 @@ const ADD: u8 = 2;
 pub struct CliqueSeal<S> {
     period: u64,
     clique: Clique<S>,
+    first_digest: Option<Hash>, // once the authorities may have changed
 }
 
 /// Why a header does not count.
@@ -70,7 +72,7 @@ pub enum CliqueSealError {
 impl<S: CliqueStorage> CliqueSeal<S> {
     /// Lets `clique` sign. `period` is in seconds.
     pub const fn new(period: u64, clique: Clique<S>) -> Self {
-        Self { period, clique }
+        Self { period, clique, first_digest: None }
     }
 
     /// Returns the claim of an authority for the next block, or `None` if it is not one.
@@ -116,13 +118,15 @@ impl<S: CliqueStorage + Clone> Engine for CliqueSeal<S> {
     type Error = CliqueSealError;
 
     fn digest(&self) -> Hash {
-        let config = self.clique.config();
-        let votes = u64::try_from(config.votes_per_signer).unwrap_or(u64::MAX);
-        let start = Digest::new(b"consensus/1 clique seal\0")
-            .and(&self.period.to_be_bytes())
-            .and(&config.epoch.to_be_bytes())
-            .and(&votes.to_be_bytes());
-        self.clique.signers().fold(start, |digest, id| digest.and(&id.0)).into_hash()
+        self.first_digest.unwrap_or_else(|| {
+            let config = self.clique.config();
+            let votes = u64::try_from(config.votes_per_signer).unwrap_or(u64::MAX);
+            let start = Digest::new(b"consensus/1 clique seal\0")
+                .and(&self.period.to_be_bytes())
+                .and(&config.epoch.to_be_bytes())
+                .and(&votes.to_be_bytes());
+            self.clique.signers().fold(start, |digest, id| digest.and(&id.0)).into_hash()
+        })
     }
 
     fn check(
@@ -153,6 +157,9 @@ impl<S: CliqueStorage + Clone> Engine for CliqueSeal<S> {
 
     fn apply(&mut self, header: &Header, _: &Effects) {
         if let Ok(block) = self.read(header) {
+            if block.vote.is_some() {
+                self.first_digest = Some(self.digest());
+            }
             let _ = self.clique.apply(&block); // it was checked
         }
     }

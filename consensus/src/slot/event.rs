@@ -47,8 +47,9 @@ pub enum FfgEvent {
         /// The signature of the proposal: [`Statement::propose`](crate::Statement::propose) with round 0.
         signature: [u8; 64],
     },
-    /// Two thirds of the stake attested to this checkpoint. Choose a head that descends from it. Only the latest one is
-    /// reported if there are several before the next poll.
+    /// Two thirds of the stake attested to this checkpoint. Choose a head that descends from it, and report it to
+    /// [`Ffg::handle_head`](super::Ffg::handle_head) even if it is the same as before. Only the latest one is reported if
+    /// there are several before the next poll.
     Justified(Checkpoint),
     /// The chain up to this checkpoint is final. Only the latest one is reported if there are several before the next
     /// poll.

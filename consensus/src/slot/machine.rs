@@ -87,8 +87,9 @@ impl<P: Selector, K: Keys, S: AsRef<[AttesterSlot]> + AsMut<[AttesterSlot]>> Ffg
         Ok(Self { config, selector, keys, core: core.clone(), slots })
     }
 
-    /// Creates a machine that continues from what it saved before a crash. The head is the genesis until
-    /// [`handle_head`](Self::handle_head).
+    /// Creates a machine that continues from what it saved before a crash. The head is the justified checkpoint until
+    /// [`handle_head`](Self::handle_head). What was [justified](Self::justified) and [final](Self::finalized) then is not
+    /// reported again.
     ///
     /// # Errors
     ///
@@ -143,7 +144,8 @@ impl<P: Selector, K: Keys, S: AsRef<[AttesterSlot]> + AsMut<[AttesterSlot]>> Ffg
         Ok(())
     }
 
-    /// Reports the block that the application takes for the head. It has to descend from the justified checkpoint.
+    /// Reports the block that the application takes for the head. It has to descend from the justified checkpoint, which is
+    /// the head itself from [`FfgEvent::Justified`] until this call.
     pub fn handle_head(&mut self, now: Duration, id: &[u8; 32]) {
         self.core.head = *id;
         self.advance(now);
@@ -364,6 +366,7 @@ impl<P: Selector, K: Keys, S: AsRef<[AttesterSlot]> + AsMut<[AttesterSlot]>> Ffg
         let source = [core.justified, core.before].into_iter().find(|it| it.slot == new.source);
         core.before = core.justified;
         core.justified = Checkpoint { slot: new.target, id: new.digest };
+        core.head = new.digest; // the head before may be on another branch
         if let Some(source) = source
             && source.slot.checked_add(1) == Some(new.target)
             && source.slot > core.finalized.slot

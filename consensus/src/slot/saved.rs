@@ -73,6 +73,7 @@ impl Core {
         }
         self.guard = saved.guard;
         self.justified = saved.justified;
+        self.head = saved.justified.id;
         self.justified_reported = saved.justified.slot;
         self.before = saved.before;
         self.finalized = saved.finalized;

@@ -5,10 +5,11 @@ use ledger_core::{
 };
 use thiserror::Error;
 
+use crate::digest::Digest;
 use crate::error::{BufferTooSmall, take};
 use crate::id::ValidatorId;
 use crate::proof_votes::{ProofVote, VOTE_LEN, VotesError, decode_votes, vote_bytes};
-use crate::seal::{Digest, SealError, author_of, check_claim, check_signature_of, slash};
+use crate::seal::{SealError, author_of, check_claim, check_signature_of, slash, slashed};
 use crate::set::storage::ValidatorStorage;
 use crate::set::validators::ValidatorSet;
 use crate::vote::statement::{SignedStatement, Statement, StatementKind};
@@ -16,12 +17,15 @@ use crate::vote::statement::{SignedStatement, Statement, StatementKind};
 /// Requires every block to come from the validator that is drawn for its slot, and lets it carry the attestations to its
 /// parent.
 ///
-/// The slot is the time of the block divided by `duration`. The claim has the kind of stake and names the validator; the
-/// proof is its signature of [`SlotSeal::statement`], then the source and the target of the attestations (u64 each) and for
-/// each of them the index of the validator in the order of ids (u16) and its signature, in ascending order; all integers
-/// are big-endian. A proof without attestations ends after the first signature. A block weighs 1 and the stake of the
-/// attestations that it carries, so that the chain with the most attestations is the heaviest. A block of a later slot than
-/// the clock's is `NotYet`.
+/// The slot is the time of the block divided by `duration`. The claim has the kind of stake and names the validator (32
+/// bytes) and the stake of the attestations (u64); the proof is the validator's signature of [`SlotSeal::statement`], then
+/// the source and the target of the attestations (u64 each) and for each of them the index of the validator in the order of
+/// ids (u16) and its signature, in ascending order; all integers are big-endian. A proof without attestations ends after
+/// the first signature. A block of a later slot than the clock's is `NotYet`.
+///
+/// A block weighs 1 and the stake of the attestations that it carries, so that the chain with the most attestations is the
+/// heaviest. The id covers the claim and not the proof: a proof with other attestations than the claim asks for is refused,
+/// so that a block weighs the same for everybody.
 ///
 /// The draw depends on a public seed and on the slot: it is predictable without limit, and nobody influences it.
 ///
@@ -41,6 +45,7 @@ pub struct SlotSeal<S> {
     duration: u64,
     seed: [u8; 32],
     validators: ValidatorSet<S>,
+    first_digest: Option<Hash>, // once the validators have changed
 }
 
 /// Why a header does not count.
@@ -64,6 +69,14 @@ pub enum SlotSealError {
     /// The proof does not end with a list of attestations.
     #[error("malformed attestations")]
     Malformed,
+    /// The attestations have another stake than the block claims.
+    #[error("attestations with a stake of {found}, but {claimed} is claimed")]
+    WrongStake {
+        /// The stake in the claim.
+        claimed: u64,
+        /// The stake of the attestations in the proof.
+        found: u64,
+    },
     /// The attestations are not for a slot of the parent until this block.
     #[error("attestations for slot {0}, in which the parent was not the head")]
     WrongTarget(u64),
@@ -84,7 +97,7 @@ struct Slots {
 impl<S: ValidatorStorage> SlotSeal<S> {
     /// Draws among `validators` with this seed. A slot lasts `duration` seconds.
     pub const fn new(duration: u64, seed: [u8; 32], validators: ValidatorSet<S>) -> Self {
-        Self { duration, seed, validators }
+        Self { duration, seed, validators, first_digest: None }
     }
 
     /// Returns the slot of a time in Unix seconds, or `None` if slots have no length.
@@ -99,10 +112,13 @@ impl<S: ValidatorStorage> SlotSeal<S> {
         self.validators.draw(&self.seed, slot, 0)
     }
 
-    /// Returns the claim of a validator.
+    /// Returns the claim of a validator whose block carries what [`encode_proof`](Self::encode_proof) takes of these
+    /// attestations.
     #[must_use]
-    pub fn claim(validator: &ValidatorId) -> Claim {
-        Claim::of_parts(ClaimKind::STAKE, &validator.0, &[])
+    pub fn claim(&self, validator: &ValidatorId, attestations: &[SignedStatement]) -> Claim {
+        let stakes = self.votes(attestations).map(|(_, stake, _)| stake);
+        let stake = stakes.fold(0, u64::saturating_add);
+        Claim::of_parts(ClaimKind::STAKE, &validator.0, &stake.to_be_bytes())
     }
 
     /// Returns what the author of a header signs. Two headers in one slot are a double proposal, whatever their heights.
@@ -129,18 +145,9 @@ impl<S: ValidatorStorage> SlotSeal<S> {
         attestations: &[SignedStatement],
         out: &mut [u8],
     ) -> Result<usize, BufferTooSmall> {
-        let link = attestations.first().and_then(|first| link_of(&first.statement));
-        let mut validators = self.validators.iter().enumerate().peekable();
-        let votes = attestations.iter().filter_map(move |signed| {
-            if link_of(&signed.statement) != link {
-                return None;
-            }
-            while validators.next_if(|(_, (id, _))| *id < signed.author).is_some() {}
-            let (index, _) = validators.next_if(|(_, (id, _))| *id == signed.author)?;
-            Some((u16::try_from(index).ok()?, signed.signature))
-        });
-        let count = link.map_or(0, |_| votes.clone().count());
-        let link = link.filter(|_| count > 0);
+        let votes = self.votes(attestations).map(|(index, _, signature)| (index, signature));
+        let count = votes.clone().count();
+        let link = link_of_first(attestations).filter(|_| count > 0);
         let link_len = if link.is_some() { 16_usize } else { 0 };
         let needed = count.saturating_mul(VOTE_LEN).saturating_add(link_len).saturating_add(64);
         let out = out.get_mut(..needed).ok_or(BufferTooSmall { needed })?;
@@ -152,16 +159,35 @@ impl<S: ValidatorStorage> SlotSeal<S> {
         Ok(needed)
     }
 
-    /// Returns the stake of the attestations to the parent.
-    fn attested(
+    /// Returns the attestations of a proof: index, stake and signature of the validators.
+    fn votes(
+        &self,
+        attestations: &[SignedStatement],
+    ) -> impl Iterator<Item = (u16, u64, [u8; 64])> + Clone {
+        let link = link_of_first(attestations);
+        let mut validators = self.validators.iter().enumerate().peekable();
+        attestations.iter().filter_map(move |signed| {
+            if link.is_none() || link_of(&signed.statement) != link {
+                return None;
+            }
+            while validators.next_if(|(_, (id, _))| *id < signed.author).is_some() {}
+            let (index, (_, stake)) = validators.next_if(|(_, (id, _))| *id == signed.author)?;
+            Some((u16::try_from(index).ok()?, stake, signed.signature))
+        })
+    }
+
+    /// Checks the attestations to the parent: first whether they have the stake that is claimed, then their signatures.
+    fn check_attestations(
         &self,
         genesis: [u8; 32],
         parent: [u8; 32],
         slots: &Slots,
         proof: &[u8],
-    ) -> Result<u64, SlotSealError> {
+        claimed: u64,
+    ) -> Result<(), SlotSealError> {
+        let wrong = |found| SlotSealError::WrongStake { claimed, found };
         if proof.is_empty() {
-            return Ok(0);
+            return if claimed == 0 { Ok(()) } else { Err(wrong(0)) };
         }
         let (source, rest) = take(proof).map_err(|_| SlotSealError::Malformed)?;
         let (target, votes) = take(rest).map_err(|_| SlotSealError::Malformed)?;
@@ -175,13 +201,18 @@ impl<S: ValidatorStorage> SlotSeal<S> {
         if votes.is_empty() {
             return Err(SlotSealError::Malformed);
         }
-        let mut weight = 0_u64;
+        let mut found = 0_u64;
         for vote in decode_votes(votes, &self.validators)? {
-            let ProofVote { author, stake, signature } = vote?;
-            check_signature_of(&statement, &author, signature)?;
-            weight = weight.saturating_add(stake);
+            found = found.saturating_add(vote?.stake);
         }
-        Ok(weight)
+        if found != claimed {
+            return Err(wrong(found));
+        }
+        for vote in decode_votes(votes, &self.validators)? {
+            let ProofVote { author, signature, .. } = vote?;
+            check_signature_of(&statement, &author, signature)?;
+        }
+        Ok(())
     }
 }
 
@@ -199,8 +230,10 @@ impl<S: ValidatorStorage + Clone> Engine for SlotSeal<S> {
     type Error = SlotSealError;
 
     fn digest(&self) -> Hash {
-        let start = Digest::new(b"consensus/1 slot seal\0").and(&self.duration.to_be_bytes());
-        start.and(&self.seed).and_stakes(&self.validators).into_hash()
+        self.first_digest.unwrap_or_else(|| {
+            let start = Digest::new(b"consensus/1 slot seal\0").and(&self.duration.to_be_bytes());
+            start.and(&self.seed).and_stakes(&self.validators).into_hash()
+        })
     }
 
     fn check(
@@ -212,7 +245,7 @@ impl<S: ValidatorStorage + Clone> Engine for SlotSeal<S> {
     ) -> Result<Weight, Refused<SlotSealError>> {
         let slots = self.check_slot(branch, header, now)?;
         let invalid = |error: SlotSealError| Refused::Invalid(error);
-        check_claim(header, ClaimKind::STAKE, 32).map_err(|error| invalid(error.into()))?;
+        check_claim(header, ClaimKind::STAKE, 40).map_err(|error| invalid(error.into()))?;
         let found = author_of(header);
         let expected = self.proposer(slots.own).ok_or(invalid(SealError::NoValidators.into()))?;
         if expected != found {
@@ -223,12 +256,21 @@ impl<S: ValidatorStorage + Clone> Engine for SlotSeal<S> {
         check_signature_of(&statement, &found, proof).map_err(|error| invalid(error.into()))?;
         let attestations = proof.get(64..).unwrap_or_default();
         let parent = *branch.tip().id.as_bytes();
-        let weight = self.attested(*genesis.as_bytes(), parent, &slots, attestations);
-        Ok(Weight(u128::from(weight.map_err(invalid)?).saturating_add(1)))
+        let claimed = attested_in(header);
+        self.check_attestations(*genesis.as_bytes(), parent, &slots, attestations, claimed)
+            .map_err(invalid)?;
+        Ok(Weight(u128::from(claimed).saturating_add(1)))
     }
 
     fn apply(&mut self, _: &Header, effects: &Effects) {
-        slash(&mut self.validators, effects);
+        if slashed(effects).next().is_some() {
+            self.first_digest = Some(self.digest());
+            slash(&mut self.validators, effects);
+        }
+    }
+
+    fn depends_on_effects(&self) -> bool {
+        true
     }
 }
 
@@ -250,6 +292,15 @@ impl<S: ValidatorStorage> SlotSeal<S> {
         }
         Ok(Slots { parent, own })
     }
+}
+
+/// Returns the stake of the attestations that a block claims to carry.
+fn attested_in(header: &Header) -> u64 {
+    header.claim.as_bytes().last_chunk().map_or(0, |stake| u64::from_be_bytes(*stake))
+}
+
+fn link_of_first(attestations: &[SignedStatement]) -> Option<[u64; 2]> {
+    link_of(&attestations.first()?.statement)
 }
 
 /// Returns source and target of an attestation.

@@ -120,6 +120,7 @@ impl Plain {
         let known = [self.justified, self.before].into_iter().find(|it| it.slot == link.source);
         self.before = self.justified;
         self.justified = link.target;
+        self.head = link.target.id;
         if let Some(source) = known
             && source.slot + 1 == link.target.slot
             && source.slot > self.finalized.slot

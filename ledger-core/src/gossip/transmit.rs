@@ -58,9 +58,7 @@ impl InnerMut<'_> {
         if let Some(len) = self.ask_block(at, buf)? {
             return Ok(Some(len));
         }
-        if concerned.due & bit(at) != 0
-            && let Some(len) = self.ask_transaction(at, buf)?
-        {
+        if let Some(len) = self.ask_transaction(at, concerned, buf)? {
             return Ok(Some(len));
         }
         if concerned.deliver & bit(at) == 0
@@ -116,8 +114,12 @@ impl InnerMut<'_> {
     fn ask_transaction(
         &mut self,
         at: usize,
+        concerned: Concerned,
         buf: &mut [u8],
     ) -> Result<Option<usize>, BufferTooSmall> {
+        if concerned.due & bit(at) == 0 {
+            return Ok(None); // without a look at all that is wanted
+        }
         let now = self.inner.now;
         let table = self.transactions_ref();
         let Some(slot) = table.to_ask(at, now) else { return Ok(None) };

@@ -1,9 +1,10 @@
 //! Coins in accounts.
 
 use super::contract::{Context, Ledger};
+use crate::action::Action;
 use crate::hash::Hash;
 use crate::state::{TransactionError, View};
-use crate::transaction::{Action, Transaction};
+use crate::transaction::Transaction;
 
 /// Coins in accounts: [`Action::Pay`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

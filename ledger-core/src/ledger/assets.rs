@@ -1,11 +1,12 @@
 //! Unique assets.
 
 use super::contract::{Context, Ledger};
+use crate::action::Action;
 use crate::asset::AssetId;
 use crate::hash::Hash;
 use crate::policy::Account;
 use crate::state::{Key, TransactionError, Value, View};
-use crate::transaction::{Action, Transaction};
+use crate::transaction::Transaction;
 
 const ASSET: u8 = 3;
 

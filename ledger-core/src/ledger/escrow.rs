@@ -1,13 +1,14 @@
 //! Escrow: the worked example of a contract.
 
 use super::contract::{Context, Ledger};
+use crate::action::Action;
 use crate::codec::{Reader, Writer};
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::hash::{Hash, TxId};
 use crate::header::Height;
 use crate::policy::Account;
 use crate::state::{Key, TransactionError, Value, View, split_u64};
-use crate::transaction::{Action, Transaction};
+use crate::transaction::Transaction;
 
 const NAME_SPACE: u8 = 64;
 const TERMS_LEN: usize = 3 * 32 + 2 * 8;

@@ -1,12 +1,13 @@
 //! Unspent outputs: coins as single pieces, each spent once and whole.
 
 use super::contract::{Context, Ledger};
+use crate::action::Action;
 use crate::codec::{Reader, Writer};
 use crate::error::{BufferTooSmall, DecodeError};
 use crate::hash::{Hash, TxId};
 use crate::policy::Account;
 use crate::state::{Key, TransactionError, Value, View, split_u64};
-use crate::transaction::{Action, Transaction};
+use crate::transaction::Transaction;
 
 const NAME_SPACE: u8 = 4;
 const LEDGER: u8 = 65;

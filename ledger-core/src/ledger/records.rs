@@ -1,9 +1,10 @@
 //! Signed statements.
 
 use super::contract::{Context, Ledger};
+use crate::action::Action;
 use crate::hash::Hash;
 use crate::state::{TransactionError, View};
-use crate::transaction::{Action, Transaction};
+use crate::transaction::Transaction;
 
 /// Records: signed statements that stand in the block and nowhere else. An inclusion proof against the header's body,
 /// and one of the header's block against a later header's history, shows them years later.

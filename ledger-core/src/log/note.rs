@@ -221,10 +221,6 @@ pub(super) fn write_signature(
     let parts: [&[u8]; 3] = match key.kind() {
         KeyKind::Note => [id.as_bytes(), &[], &signer.sign(&[text.as_bytes()])],
         KeyKind::Cosigner => {
-            if text.len() > MAX_TEXT_LEN {
-                let needed = COSIGNED_HEAD_LEN.saturating_add(text.len());
-                return Err(BufferTooSmall { needed });
-            }
             let mut buf = [0; COSIGNED_HEAD_LEN];
             let head = write_cosigned_head(time, &mut buf)?;
             let head = buf.get(..head).unwrap_or_default();

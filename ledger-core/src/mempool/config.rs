@@ -31,7 +31,7 @@ pub enum Insertion {
     Known,
     /// It took the place of a cheaper one with the same sequence number.
     Replaced(TxId),
-    /// It is kept, and one with a lower fee per byte was pushed out.
+    /// It is kept, and another was pushed out: the last one of the lane of the one with the lowest fee per byte.
     PushedOut(TxId),
 }
 

@@ -99,6 +99,17 @@ impl<'a> IndexRef<'a> {
         self.at(&slot.account, slot.lane, slot.sequence.checked_add(1)?)
     }
 
+    /// Returns the transaction with the lowest fee per byte.
+    pub(super) fn cheapest(&self) -> Option<&'a MempoolSlot> {
+        let used = self.slots.iter().filter(|slot| !slot.is_free());
+        used.min_by(|one, other| one.compare(other))
+    }
+
+    /// Returns the last one of the lane of a transaction.
+    pub(super) fn last_of_lane(&self, of: &MempoolSlot) -> Option<usize> {
+        self.slots.iter().position(|slot| !slot.has_next && slot.is_in_lane_of(of))
+    }
+
     /// Returns the chunks that a transaction of this length takes.
     pub(super) fn chunks_for(len: usize) -> usize {
         len.div_ceil(ChunkSlot::LEN)

@@ -3,8 +3,10 @@
 //! A table, not a machine: it has no clock. Transactions expire by the height of the chain.
 //!
 //! - The sequence numbers of each lane of an account follow each other without a gap, beginning with the one that the
-//!   state expects. Only the last one of a lane is ever pushed out.
+//!   state expects.
 //! - The order is that of the fee per byte, compared without rounding; among equals the lower id comes first.
+//! - In a full table a transaction that comes before the last of the order pushes out the last one of the lane of that one: what
+//!   follows a cheap transaction cannot come into a block before it, whatever it pays.
 //! - A transaction replaces the one with the same account, lane and sequence number if it pays at least one eighth more,
 //!   both in coins and per byte.
 //! - Keys are ids that cover no signatures: signing anew makes no second entry.

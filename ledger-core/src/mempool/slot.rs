@@ -64,6 +64,10 @@ impl MempoolSlot {
         self.sequence == sequence && self.lane == lane && self.account == *account
     }
 
+    pub(super) fn is_in_lane_of(&self, other: &Self) -> bool {
+        self.lane == other.lane && self.account == other.account
+    }
+
     /// Compares by fee per byte; among equals the lower id is the greater one, since it comes first.
     pub(super) fn compare(&self, other: &Self) -> Ordering {
         let ours = u128::from(self.fee).saturating_mul(u128::from(other.len));

@@ -4,12 +4,13 @@ use super::config::{Insertion, MempoolConfig, MempoolError};
 use super::index::{Index, IndexRef, Roots};
 use super::slot::MempoolSlot;
 use super::storage::MempoolStorage;
+use crate::action::Action;
 use crate::error::{BufferTooSmall, ConfigError};
 use crate::hash::TxId;
 use crate::header::Height;
 use crate::policy::Account;
 use crate::queries::State;
-use crate::transaction::{Action, SignedTransaction, Transaction};
+use crate::transaction::{SignedTransaction, Transaction};
 
 /// Transactions that wait for a block. `S` is the storage. The [module](super) has the rules and an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,28 +142,15 @@ impl<S: MempoolStorage + ?Sized> Mempool<S> {
         if index.has_slot() && index.has_chunks(len, 0) {
             return Ok(Room::Free);
         }
-        let worst = self.worst(slot).ok_or(full)?;
-        let victim = index.slot(worst);
-        if slot.compare(victim).is_lt() {
-            let needed = fee_for(victim.fee, victim.len, slot.len).saturating_add(1);
+        let cheapest = index.cheapest().ok_or(full)?;
+        if slot.compare(cheapest).is_lt() {
+            let needed = fee_for(cheapest.fee, cheapest.len, slot.len).saturating_add(1);
             return Err(MempoolError::FeeTooLow { fee, needed });
         }
-        if index.has_chunks(len, chunks(worst)) { Ok(Room::PushesOut(worst)) } else { Err(full) }
-    }
-
-    /// Returns the worst of the last ones of all lanes but that of `newcomer`.
-    fn worst(&self, newcomer: &MempoolSlot) -> Option<usize> {
-        let index = self.index_ref();
-        let other_lane =
-            |slot: &MempoolSlot| slot.account != newcomer.account || slot.lane != newcomer.lane;
-        let mut worst: Option<usize> = None;
-        for (at, slot) in index.slots.iter().enumerate() {
-            let worse = worst.is_none_or(|worst| slot.compare(index.slot(worst)).is_lt());
-            if !slot.is_free() && worse && other_lane(slot) && !slot.has_next {
-                worst = Some(at);
-            }
-        }
-        worst
+        // Behind the cheapest of all it would come last itself.
+        let victim = index.last_of_lane(cheapest).filter(|_| !slot.is_in_lane_of(cheapest));
+        let victim = victim.filter(|at| index.has_chunks(len, chunks(*at))).ok_or(full)?;
+        Ok(Room::PushesOut(victim))
     }
 
     /// Checks that the account can pay, and how many slots it has.

@@ -5,10 +5,10 @@ use core::time::Duration;
 use super::event::{Accepted, Event};
 use super::inner::InnerMut;
 use super::orphans::{Orphans, OrphansRef, Wait};
-use super::slot::{HeaderSlot, ProofDigest, Status};
+use super::slot::{HeaderSlot, Status};
 use super::tree::Tree;
 use crate::block::SealedHeader;
-use crate::branch::BlockError;
+use crate::branch::{BlockError, unless_executed};
 use crate::conn::ConnId;
 use crate::engine::{Engine, Refused, Tip, Weight};
 use crate::hash::{BlockId, Hash};
@@ -123,8 +123,18 @@ impl<E: Engine> InnerMut<'_, E> {
         self.move_recent(parent);
         let branch = self.tree().end_of_branch(&self.inner.root, parent);
         let engine = &self.inner.recent.engine;
-        let weight = branch.check_by(engine, header, proof, now.as_secs(), || *history)?;
+        let now = now.as_secs();
+        let checked = branch.check_by(engine, header, proof, now, || *history);
+        let weight = match checked {
+            Ok(weight) => weight,
+            Err(refused) if self.is_executed(parent) => return Err(refused),
+            Err(refused) => return Err(unless_executed(engine, refused, now)),
+        };
         Ok(branch.tip.weight.saturating_add(weight))
+    }
+
+    fn is_executed(&self, at: usize) -> bool {
+        matches!(self.tree().status(at), Status::Active | Status::Trial)
     }
 
     #[inline(never)] // what it needs does not stand on the stack while signatures are checked
@@ -138,7 +148,7 @@ impl<E: Engine> InnerMut<'_, E> {
         let target = self.inner.switch.as_ref().map(|switch| switch.target);
         let checked = self.inner.check.as_ref().map(|check| check.block.at);
         let pinned = [target, checked, self.inner.best, self.inner.reported];
-        let mut slot = HeaderSlot::new(sealed.header, *id, ProofDigest::of(sealed.proof), weight);
+        let mut slot = HeaderSlot::new(sealed.header, *id, weight);
         slot.subtree = self.tree().subtree_of(&self.inner.history, parent, id);
         let engine = &self.inner.root.engine;
         let prefer = |ours: &Tip, theirs: &Tip| engine.prefer(ours, theirs);

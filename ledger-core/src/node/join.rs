@@ -21,7 +21,8 @@ use crate::state::{Key, MapProofError, Store as _, TrieMut};
 
 /// Follows the headers of one peer from block 0, and keeps the one at the height of a snapshot. Its memory is constant.
 ///
-/// All that a node needs besides the state follows from the headers: the engine, the weight, the times and the history.
+/// All that a node needs besides the state follows from the headers: the engine, unless it
+/// [depends on effects](Engine::depends_on_effects), the weight, the times and the history.
 /// With several peers, follow each one, and take the heaviest branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderFollower<E> {
@@ -140,7 +141,7 @@ impl<E: Engine> HeaderFollower<E> {
     }
 
     fn add(&mut self, sealed: &SealedHeader<'_>, now: Duration) -> Result<(), BlockVerdict> {
-        let checked = self.branch.check(sealed, now.as_secs());
+        let checked = self.branch.check_unexecuted(sealed, now.as_secs());
         let weight = checked.map_err(|refused| BlockVerdict::of_refused(&refused))?;
         self.branch.move_end(sealed, weight);
         if sealed.header.height == self.target {

@@ -12,7 +12,6 @@ use crate::state::Effects;
 pub struct HeaderSlot {
     pub(super) header: Header,
     pub(super) id: BlockId,
-    pub(super) proof: ProofDigest,
     pub(super) status: Status,
     pub(super) saved: bool,
     pub(super) keep_due: bool,
@@ -27,10 +26,6 @@ pub struct HeaderSlot {
     pub(super) bucket: Link, // the first header of the bucket with the index of this slot
     pub(super) next: Link,   // in the bucket, or in the list of free slots
 }
-
-/// The first 16 bytes of the hash of a proof: another proof for the same header is told apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ProofDigest([u8; 16]);
 
 /// The smallest complete subtree of the history that ends with a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +65,6 @@ impl HeaderSlot {
             claim: Claim::NONE,
         },
         id: BlockId::from_bytes([0; 32]),
-        proof: ProofDigest([0; 16]),
         status: Status::Free,
         saved: false,
         keep_due: false,
@@ -86,8 +80,8 @@ impl HeaderSlot {
         next: Link::NONE,
     };
 
-    pub(super) fn new(header: Header, id: BlockId, proof: ProofDigest, weight: Weight) -> Self {
-        Self { header, id, proof, weight, status: Status::Header, ..Self::EMPTY }
+    pub(super) fn new(header: Header, id: BlockId, weight: Weight) -> Self {
+        Self { header, id, weight, status: Status::Header, ..Self::EMPTY }
     }
 
     pub(super) fn tip(&self) -> Tip {
@@ -103,11 +97,4 @@ impl HeaderSlot {
 
 impl Subtree {
     pub(super) const EMPTY: Self = Self { root: Hash::ZERO, before: Link::NONE };
-}
-
-impl ProofDigest {
-    pub(super) fn of(proof: &[u8]) -> Self {
-        let hash = Hash::of(proof);
-        Self(hash.as_bytes().first_chunk().copied().unwrap_or_default())
-    }
 }

@@ -281,18 +281,14 @@ impl<'a> Tree<'a> {
         self.root.first_child = children;
     }
 
-    /// Frees a header and all that follow it, children first.
+    /// Frees a child of the root and all that follow it, children first.
     fn remove_subtree(&mut self, top: usize) {
-        let mut at = top;
-        loop {
-            while let Some(child) = self.as_ref().slot(at).first_child.get() {
-                at = child;
-            }
-            let parent = self.as_ref().parent(at);
-            self.remove(at);
-            match parent {
-                Some(parent) if at != top => at = parent,
-                _ => return,
+        let mut next = Some(top);
+        while let Some(at) = next {
+            next = self.as_ref().slot(at).first_child.get();
+            if next.is_none() {
+                next = self.as_ref().parent(at);
+                self.remove(at);
             }
         }
     }

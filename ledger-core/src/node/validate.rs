@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::event::{Accepted, Event, Progress};
 use super::inner::{Check, Delivered, Executing, Hashing, InnerMut, Stage};
-use super::slot::{ProofDigest, Status};
+use super::slot::Status;
 use super::tree::TreeRef;
 use crate::block::SealedHeader;
 use crate::branch::BlockError;
@@ -212,7 +212,6 @@ impl<E: Engine> InnerMut<'_, E> {
         let Some(target) = self.inner.target(tree) else { return Slice::NotNeeded };
         self.begin_trial(target);
         self.make_room();
-        let known = self.tree().slot(block.at).proof;
         let bytes = self.parts.block.get(..block.len).unwrap_or_default();
         let decoded = SealedHeader::decode(bytes);
         let Ok((sealed, _)) = &decoded else { return Slice::Unable };
@@ -222,10 +221,7 @@ impl<E: Engine> InnerMut<'_, E> {
         let now = self.inner.now.as_secs();
         match switch.trial.check(&sealed.header, sealed.proof, now, history) {
             Ok(weight) => self.begin_execution(block, weight),
-            // With the proof that was good before, it is the branch that makes the block invalid.
-            Err(Refused::Invalid(why)) if ProofDigest::of(sealed.proof) == known => {
-                Slice::Block(why)
-            }
+            // The id does not cover the proof: another may be good, even if this one was before the branch was executed.
             Err(Refused::Invalid(why)) => Slice::Bytes(why),
             Err(_) => Slice::Unable,
         }

@@ -238,3 +238,15 @@ pub fn stored_chain(len: u64) -> (OwnedSpec, Vec<Vec<u8>>) {
         .collect();
     (spec(3), blocks)
 }
+
+/// Blocks of a chain with the same rules and accounts, and another name.
+pub fn foreign_block() -> Vec<u8> {
+    let owned = spec(3);
+    let other = ChainSpec { name: "another", ..owned.spec() };
+    let rules = rules();
+    let storage = storage_of(rules.max_entries as usize, rules.max_writes as usize + 1);
+    let mut chain = Chain::new(&other, Checksum, ledgers(), storage).expect("it fits");
+    let body = Body::default();
+    let header = chain.propose(GENESIS_TIME + 1, key(9).account(), &body, claim(1));
+    seal(chain.genesis_id(), &header.expect("an empty block"), &body)
+}

@@ -68,6 +68,12 @@ impl<S: AsRef<[HeaderInfo]> + AsMut<[HeaderInfo]> + ?Sized> Recent<S> {
         }
     }
 
+    /// Returns the number of slots.
+    #[cfg(feature = "ledger")]
+    pub(crate) fn capacity(&self) -> usize {
+        self.slots.as_ref().len()
+    }
+
     /// Returns the latest header.
     #[must_use]
     pub const fn newest(&self) -> Option<HeaderInfo> {

@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::conn_index::{Indexed, Links};
 use crate::ready::Linked;
+use crate::u256::U256;
 
 /// The number of shares before which a worker is not believed: a guess may be a share.
 const FIRST_SHARES: u64 = 4;
@@ -39,7 +40,8 @@ pub struct AccountSlot {
 pub struct Account {
     /// The worker.
     pub worker: WorkerId,
-    /// Its unpaid credit: the expected hashes of its shares.
+    /// Its unpaid credit: the expected hashes of its shares. It stays at 2^64 - 1, which a worker of 100 terahashes a second
+    /// has after two days, until [`Pool::settle`](super::Pool::settle).
     pub credit: u64,
     /// The number of its shares that were accepted.
     pub accepted: u64,
@@ -58,8 +60,9 @@ pub struct Accounts<'a>(core::slice::Iter<'a, AccountSlot>);
 pub struct Split<'a> {
     accounts: Accounts<'a>,
     reward: u64,
-    total: u64,
-    before: u64, // credit of the accounts so far
+    total: u128,
+    sum: u128, // of the credit of the accounts so far
+    paid: u64, // to them
 }
 
 impl AccountSlot {
@@ -190,15 +193,16 @@ impl<'a> Accounts<'a> {
 
 impl<'a> Split<'a> {
     pub(super) fn of(slots: &'a [AccountSlot], reward: u64) -> Self {
-        let total = slots.iter().fold(0_u64, |sum, slot| sum.saturating_add(slot.credit));
-        Self { accounts: Accounts::of(slots), reward, total, before: 0 }
+        let total = slots.iter().fold(0_u128, |sum, slot| sum.saturating_add(slot.credit.into()));
+        Self { accounts: Accounts::of(slots), reward, total, sum: 0, paid: 0 }
     }
 
-    /// Returns the part of the reward up to this sum of credits, rounded down.
-    fn up_to(&self, sum: u64) -> u64 {
-        let product = u128::from(self.reward).saturating_mul(u128::from(sum));
-        let part = product.checked_div(u128::from(self.total)).unwrap_or(0);
-        u64::try_from(part).unwrap_or(self.reward)
+    /// Returns the part of the reward of the accounts so far, rounded down.
+    fn part(&self) -> u64 {
+        // Less than 2^16 accounts of less than 2^64 hashes: the product is below 2^144.
+        let (product, _) = U256::from_u128(self.sum).widening_mul(self.reward);
+        let part = product.checked_div(U256::from_u128(self.total)).unwrap_or(U256::ZERO);
+        part.low_u64()
     }
 }
 
@@ -215,9 +219,10 @@ impl Iterator for Split<'_> {
 
     fn next(&mut self) -> Option<(WorkerId, u64)> {
         let account = self.accounts.find(|account| account.credit > 0)?;
-        let sum = self.before.saturating_add(account.credit);
-        let part = self.up_to(sum).saturating_sub(self.up_to(self.before));
-        self.before = sum;
+        self.sum = self.sum.saturating_add(account.credit.into());
+        let paid = self.part();
+        let part = paid.saturating_sub(self.paid);
+        self.paid = paid;
         Some((account.worker, part))
     }
 }
@@ -241,6 +246,8 @@ fn signed(count: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::vec::Vec;
+
     use super::*;
 
     #[test]
@@ -281,5 +288,22 @@ mod tests {
         assert_eq!(account.tally(), (2, 1), "the history stays");
         account.restart(WorkerId(8));
         assert_eq!((account.tally(), account.worker), ((0, 0), WorkerId(8)));
+    }
+    /// The credits of a few machines of a mine exceed 64 bits within a day.
+    #[test]
+    fn a_reward_is_split_among_credits_whose_sum_exceeds_64_bits() {
+        let slots = [u64::MAX, u64::MAX, 1 << 63, 1, u64::MAX].map(|work| {
+            let mut account = AccountSlot::new(WorkerId(work));
+            account.accept(work);
+            account
+        });
+        let split = |reward| Split::of(&slots, reward).map(|(_, part)| part).collect::<Vec<_>>();
+        for (part, fair) in split(700).into_iter().zip([200, 200, 100, 0, 200_u64]) {
+            assert!(part.abs_diff(fair) <= 1, "{part} instead of {fair}");
+        }
+        assert_eq!(split(700).iter().sum::<u64>(), 700);
+        assert_eq!(split(u64::MAX).iter().sum::<u64>(), u64::MAX);
+        assert_eq!(split(0), [0; 5]);
+        assert_eq!(Split::of(&slots[..0], 700).next(), None);
     }
 }

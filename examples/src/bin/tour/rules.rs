@@ -11,7 +11,8 @@ use ledger_core::node::{Node, NodeConfig, NodeLimits, NodeVec};
 use ledger_core::state::View;
 use ledger_core::{
     Account, Action, Ancestry, Block, Chain, ChainSpec, ChainVec, ClaimKind, ConfigError, Effect,
-    Effects, Engine, Hash, Header, KeyPair, Refused, Rules, Transaction, TransactionError, Weight,
+    Effects, Engine, GenesisId, Hash, Header, KeyPair, Refused, Rules, Transaction,
+    TransactionError, Weight,
 };
 use pow::{Target, WorkSeal};
 use sim::Rng;
@@ -165,11 +166,17 @@ impl Ledger for TourLedger {
     ) -> Result<(), TransactionError> {
         if let Action::Record(bytes) = transaction.action
             && let Ok((evidence, _)) = Equivocation::decode(bytes)
+            && is_of_chain(&evidence, &context.genesis)
         {
             view.effect(Effect { kind: SLASH, subject: evidence.offender().0, amount: 0 })?;
         }
         Standard.apply(context, view, transaction)
     }
+}
+
+/// Returns whether the offence was committed on this chain. The same key may be an authority of another one.
+fn is_of_chain(evidence: &Equivocation, genesis: &GenesisId) -> bool {
+    evidence.statements().iter().all(|signed| signed.statement.genesis == *genesis.as_bytes())
 }
 
 impl Engine for Schedule {
@@ -206,5 +213,9 @@ impl Engine for Schedule {
     fn apply(&mut self, header: &Header, effects: &Effects) {
         self.stake.apply(header, effects);
         self.authority.apply(header, effects);
+    }
+
+    fn depends_on_effects(&self) -> bool {
+        true
     }
 }

@@ -66,4 +66,12 @@ impl Engine for Rule {
             Self::Stake(stake) => stake.apply(header, effects),
         }
     }
+
+    fn depends_on_effects(&self) -> bool {
+        match self {
+            Self::Work(work) => work.depends_on_effects(),
+            Self::Authority(authority) => authority.depends_on_effects(),
+            Self::Stake(stake) => stake.depends_on_effects(),
+        }
+    }
 }
