@@ -86,8 +86,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<Answer<'_, Value<'_>>, AnswerError> {
         return Err(AnswerError::TooLong(bytes.len()));
     }
     let (value, _) = Value::decode_shallow(bytes, Mode::Lenient, LIMITS)?; // some end in a line feed
-    if let Some(reason) = value.find(b"failure reason").and_then(|reason| reason.as_bytes()) {
-        return Ok(Answer::Failure(reason));
+    if let Some(reason) = value.find(b"failure reason") {
+        return match reason.as_bytes() {
+            Some(reason) => Ok(Answer::Failure(reason)),
+            None => Err(AnswerError::Key("failure reason")),
+        };
     }
     if value.is_dict() { Ok(Answer::Done(value)) } else { Err(AnswerError::NotDictionary) }
 }
