@@ -284,6 +284,24 @@ fn a_list_of_peers_is_read_as_far_as_it_is_valid() {
     assert_eq!(answer.min_interval, None);
 }
 
+/// BEP 3 lists the keys of a peer as `peer id`, `ip` and `port`, and some trackers write them so; so do programs that write
+/// the `path` of a file before its `length`.
+#[test]
+fn each_of_many_dictionaries_may_be_out_of_order() {
+    let peers: String = (1..=200)
+        .map(|n| format!("d7:peer id20:{}2:ip9:192.0.2.14:porti{n}ee", "p".repeat(20)))
+        .collect();
+    let body = format!("d8:intervali60e5:peersl{peers}ee");
+    assert_eq!(announced(body.as_bytes()).contacts().count(), 200);
+    let files: String = (0..500).map(|n| format!("d4:pathl3:{n:03}e6:lengthi1ee")).collect();
+    let hash = "x".repeat(20);
+    let torrent =
+        format!("d4:infod5:filesl{files}e4:name1:n12:piece lengthi16384e6:pieces20:{hash}ee");
+    let metainfo = Metainfo::decode(torrent.as_bytes(), Mode::Lenient).unwrap();
+    assert_eq!(metainfo.files().count(), 500);
+    assert_eq!(metainfo.geometry().total(), 500);
+}
+
 #[test]
 fn compact_peers_with_a_rest_and_of_both_families_are_read() {
     let body =
