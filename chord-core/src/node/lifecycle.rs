@@ -100,8 +100,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     #[inline(never)] // the caller's stack is deep
     pub(super) fn locate(&mut self, contact: Peer<I, A>) {
         let key = self.core.me.id;
-        if contact.id == key {
-            return self.join_elsewhere(contact);
+        if contact.id == key && self.join_elsewhere(contact) {
+            return;
         }
         self.remember(contact, Kind::Seed);
         if let Some(lookup) = self.begin_own(key, contact) {
@@ -110,8 +110,9 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.ask_origin(self.core.settings.tries);
     }
 
-    /// The contact has the identifier of this node, or says so: goes on by another one.
-    fn join_elsewhere(&mut self, contact: Peer<I, A>) {
+    /// The contact has the identifier of this node, or says so: goes on by another one. Returns `false` if none is known: then
+    /// the contact is asked where that identifier is, which one that only poses as the twin answers rightly.
+    fn join_elsewhere(&mut self, contact: Peer<I, A>) -> bool {
         let other = contacts::next_known(self.contacts, contact.address);
         match (other, self.core.attempts.checked_sub(1)) {
             (Some(other), Some(attempts)) => {
@@ -119,8 +120,10 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
                 self.core.contact = Some(other.address);
                 self.continue_joining();
             }
-            _ => self.refuse(JoinFailure::IdentifierTaken),
+            (None, Some(_)) => return false,
+            (_, None) => self.refuse(JoinFailure::IdentifierTaken),
         }
+        true
     }
 
     /// The lookup of the own identifier has ended at the node before it.
