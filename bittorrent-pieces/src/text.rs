@@ -35,6 +35,14 @@ impl<'b> Text<'b> {
         }
     }
 
+    /// Writes a URL as it is, but blanks and bytes beyond ASCII, which may not stand in one, as `%` and two digits.
+    pub(crate) fn url(&mut self, url: &[u8]) {
+        for byte in url {
+            let byte = core::slice::from_ref(byte);
+            if byte.iter().all(u8::is_ascii_graphic) { self.raw(byte) } else { self.percent(byte) }
+        }
+    }
+
     pub(crate) fn hex(&mut self, bytes: &[u8]) {
         for byte in bytes {
             let pair = [digit(byte >> 4), digit(byte & 0x0F)];

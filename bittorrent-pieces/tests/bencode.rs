@@ -175,16 +175,27 @@ fn values_may_have_a_hundred_levels() {
     assert_eq!(nested(101, 200), Some(BencodeError::Depth(200)));
 }
 
-/// Files of other programs have keys out of order: each is compared with the keys before it, up to a limit.
+/// Files of other programs have keys out of order: each is compared with the keys before it, up to a limit. Walks over as
+/// many bytes as there are in all are free.
 #[test]
 fn keys_out_of_order_are_counted_and_compared() {
     let decode = |text: &str, mode, unordered| {
         Value::from_bytes(text.as_bytes(), mode, Limits { unordered, ..Limits::DEFAULT }).err()
     };
+    // 26 bytes; the walks are over 6, 12 and 18.
     let three = "d1:zi0e1:ai0e1:ci0e1:bi0ee";
     assert_eq!(decode(three, Mode::Strict, 9), Some(BencodeError::Order));
-    assert_eq!(decode(three, Mode::Lenient, 3), None);
-    assert_eq!(decode(three, Mode::Lenient, 2), Some(BencodeError::Unordered(2)));
+    assert_eq!(decode(three, Mode::Lenient, 1), None);
+    assert_eq!(decode(three, Mode::Lenient, 0), Some(BencodeError::Unordered(0)));
+    assert_eq!(decode("d1:bi0e1:ai0ee", Mode::Lenient, 0), Some(BencodeError::Unordered(0)));
+    let five = "d1:zi0e1:ai0e1:ei0e1:di0e1:ci0e1:bi0ee"; // 38 bytes; 6, 12 and 18, then 24 and 30
+    assert_eq!(decode(five, Mode::Lenient, 2), None);
+    assert_eq!(decode(five, Mode::Lenient, 1), Some(BencodeError::Unordered(1)));
+    let small = "d1:bi0e1:ai0ee".repeat(1_000);
+    assert_eq!(decode(&format!("l{small}e"), Mode::Lenient, 1), None, "none costs much");
+    let keys: String = (0..1_000).rev().map(|key| format!("4:{key:04}i0e")).collect();
+    let large = decode(&format!("d{keys}e"), Mode::Lenient, 64);
+    assert_eq!(large, Some(BencodeError::Unordered(64)), "each walk is longer than the one before");
     for (text, error) in [
         ("d1:ci0e1:ai0e1:ai0ee", Some(BencodeError::Duplicate)),
         ("d1:ci0e1:ai0e1:bi0e1:ai0ee", Some(BencodeError::Duplicate)),

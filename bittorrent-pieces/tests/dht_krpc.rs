@@ -211,16 +211,31 @@ fn a_key_that_is_missing_or_malformed_is_named() {
         ("d1:q4:ping1:t2:aa1:y1:qe", "a"),
         ("d1:rde1:t2:aa1:y1:re", "id"),
         ("d1:t2:aa1:y1:re", "r"),
-        ("d1:t2:aa1:y1:ee", "e"),
-        ("d1:ele1:t2:aa1:y1:ee", "e"),
-        ("d1:el1:xe1:t2:aa1:y1:ee", "e"),
         ("d1:rd2:id20:abcdefghij0123456789e1:t2:aa1:y1:xe", "y"),
         ("d1:rd2:id20:abcdefghij0123456789e1:t2:aae", "y"),
     ] {
         assert_eq!(Message::decode(bytes.as_bytes()).err(), Some(KrpcError::Key(key)), "{bytes}");
     }
-    let bare = Message::decode(b"d1:eli201ee1:t2:aa1:y1:ee").unwrap();
-    assert_eq!(bare.body, Body::Error { code: 201, text: b"" });
+}
+
+/// An error ends its query, whatever it says.
+#[test]
+fn an_error_of_any_form_is_an_error() {
+    for (error, code, text) in [
+        ("1:eli203ee", 203, ""),
+        ("1:eli203e3:bade", 203, "bad"),
+        ("1:el3:badi203ee", 203, "bad"),
+        ("1:el3:bade", 201, "bad"),
+        ("1:e3:bad", 201, "bad"),
+        ("1:ele", 201, ""),
+        ("1:ei202e", 201, ""),
+        ("1:ed4:codei203ee", 201, ""),
+        ("", 201, ""),
+    ] {
+        let bytes = format!("d{error}1:t2:aa1:y1:ee");
+        let message = Message::decode(bytes.as_bytes()).expect(error);
+        assert_eq!(message.body, Body::Error { code, text: text.as_bytes() }, "{error}");
+    }
 }
 
 /// Returns a response with these results.
@@ -286,9 +301,19 @@ fn compact_nodes_have_26_or_38_bytes() {
         assert!((&nodes).into_iter().eq(nodes.iter()));
         assert_eq!(nodes.as_bytes(), out);
         assert_eq!(CompactNodes::new(family, &out[1..]), None);
-        let bytes =
-            [b"d1:rd2:id20:abcdefghij01234567895:nodes25:", &[7; 25][..], b"e1:t2:aa1:y1:re"]
-                .concat();
-        assert_eq!(Message::decode(&bytes).err(), Some(KrpcError::Nodes(25)));
+        // What is left over is left out, and the rest of the response is read.
+        let key = if len == 26 { "5:nodes" } else { "6:nodes6" };
+        let nodes = [&out[..], &[7; 25]].concat();
+        let head = format!("{key}{}:", nodes.len());
+        let bytes = [
+            b"d1:rd2:id20:abcdefghij0123456789",
+            head.as_bytes(),
+            &nodes,
+            b"5:token1:xe1:t2:aa1:y1:re",
+        ];
+        let bytes = bytes.concat();
+        let response = read(&bytes);
+        let nodes = response.nodes.or(response.nodes6).unwrap();
+        assert_eq!((nodes.as_bytes(), response.token), (&out[..], Some(&b"x"[..])));
     }
 }

@@ -349,7 +349,7 @@ fn messages_about_pieces_are_kept_for_the_torrent() {
     }
 }
 
-/// BEP 11: the first exchange may have 200 peers, each later one 50.
+/// Of the first exchange 200 peers are read, of each later one 100; what cannot be read of an extended handshake is ignored.
 #[test]
 fn exchanged_peers_are_passed_on_within_the_limits() {
     let exchange = |peers: u32| {
@@ -359,16 +359,18 @@ fn exchanged_peers_are_passed_on_within_the_limits() {
     };
     let mut fetch = fetch(40_000);
     join(&mut fetch, A, 40_000);
-    for peers in [200, 50] {
+    for (peers, read) in [(201, 200), (100, 100), (101, 100)] {
         let bytes = exchange(peers);
         match fetch.handle_bytes(ZERO, A, &bytes).unwrap().outcome {
-            Some(FetchOutcome::Peers(pex)) => assert_eq!(pex.added().count() as u32, peers),
+            Some(FetchOutcome::Peers(pex)) => assert_eq!(pex.added().count(), read),
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(fetch.handle_bytes(ZERO, A, &exchange(51)).unwrap().outcome, None);
-    let closed = fetch.poll_event();
-    assert!(matches!(closed, Some(FetchEvent::Closed { conn: A, .. })), "{closed:?}");
+    let malformed = extended(0, b"d1:md11:ut_metadata");
+    let received = fetch.handle_bytes(ZERO, A, &malformed).unwrap();
+    assert_eq!(received.outcome, Some(FetchOutcome::Keep));
+    assert_eq!(fetch.poll_event(), None);
+    assert_eq!(asked(&mut fetch), [(1, 0), (1, 1), (1, 2)], "it still serves");
 }
 
 /// A repeated piece is ignored, and so are the extended handshakes of others.

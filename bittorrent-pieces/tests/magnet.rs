@@ -90,11 +90,32 @@ fn a_malformed_optional_field_is_skipped() {
         assert!(magnet.name().unwrap().bytes().eq(name.bytes()), "{field}");
         assert_eq!(magnet.trackers().count(), 1, "{field}");
     }
-    for peer in ["host", "host:65536", "host:+1", "2001:db8::1:80", "[192.0.2.1]:80", "host:0", ""]
-    {
+    for peer in [
+        "host",
+        "host:65536",
+        "host:+1",
+        "2001:db8::1:80",
+        "[192.0.2.1]:80",
+        "host:0",
+        "",
+        "2001%3Adb8%3A%3A1%3A80",
+        "h%6Fst:1",
+    ] {
         let link = format!("{good}&x.pe={peer}&x.pe=192.0.2.1:1");
         let peers: Vec<_> = parse(&link).expect(&link).peers().map(|it| it.to_string()).collect();
         assert_eq!(peers, ["192.0.2.1:1"], "{peer}");
+    }
+    // Libraries that write URLs escape what has a meaning in them.
+    for (peer, read) in [
+        ("192.0.2.7%3A6881", "192.0.2.7:6881"),
+        ("%5B2001%3Adb8%3a%3A1%5D%3a6881", "[2001:db8::1]:6881"),
+        ("[2001:db8::1]%3A6881", "[2001:db8::1]:6881"),
+        ("%5B%3A%3Affff%3A192.0.2.7%5D:1", "[::ffff:192.0.2.7]:1"),
+        ("host.example%3A80", "host.example:80"),
+    ] {
+        let link = format!("{good}&x.pe={peer}");
+        let peers: Vec<_> = parse(&link).expect(&link).peers().map(|it| it.to_string()).collect();
+        assert_eq!(peers, [read], "{peer}");
     }
     for (list, selected) in [
         ("0-", &[0, 1, 2, 3, 4][..]), // nothing valid is left: all

@@ -330,8 +330,12 @@ fn a_list_without_trackers_does_not_hide_the_tracker() {
         ("llee", &["udp://a"]),
         ("li5eli5eee", &["udp://a"]),
         ("ll9:http://b/i5eei5elee", &["http://b/"]),
+        ("ll0:ee", &["udp://a"]),
+        ("ll2: \nel0:ee", &["udp://a"]),
+        ("l9:http://b/e", &["udp://a"]), // a tier is a list
+        ("ll0:11: http://b/\nel0:9:http://c/ee", &["http://b/", "http://c/"]),
     ] {
-        let file = format!("d8:announce7:udp://a13:announce-list{list}{info}e");
+        let file = format!("d8:announce9: udp://a\n13:announce-list{list}{info}e");
         let torrent = Metainfo::decode(file.as_bytes(), Mode::Strict).expect(list);
         let urls: Vec<_> = torrent.tiers().flatten().collect();
         let expected: Vec<_> = expected.iter().map(|url| url.as_bytes()).collect();

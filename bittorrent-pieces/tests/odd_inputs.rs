@@ -140,6 +140,38 @@ fn a_hybrid_torrent_whose_halves_disagree_is_refused() {
     }
 }
 
+/// With `files` and `length`, the list counts; what is not a list does not (libtorrent).
+#[test]
+fn a_list_of_files_wins_over_a_length() {
+    let list = "5:filesld6:lengthi3e4:pathl1:aeed6:lengthi2e4:pathl1:beee";
+    for (content, single, len) in [
+        (format!("{list}6:lengthi1e"), false, 5),
+        (format!("{list}6:length3:one"), false, 5),
+        ("5:filesde6:lengthi4e".into(), true, 4),
+        ("5:files1:x6:lengthi4e".into(), true, 4),
+    ] {
+        let hash = "x".repeat(20);
+        let info = format!("d{content}4:name1:n12:piece lengthi16384e6:pieces20:{hash}e");
+        let metainfo = Metainfo::from_info(info.as_bytes(), Mode::Strict).expect(&content);
+        assert_eq!((metainfo.is_single(), metainfo.geometry().total()), (single, len), "{content}");
+        assert_eq!(metainfo.files().map(|file| file.len()).sum::<u64>(), len, "{content}");
+    }
+}
+
+/// A key in UTF-8 that is empty does not hide the name.
+#[test]
+fn an_empty_name_in_utf8_does_not_count() {
+    for (names, name) in [
+        ("4:name1:n10:name.utf-80:", "n"),
+        ("4:name1:n10:name.utf-82:\u{E9}", "\u{E9}"),
+        ("4:name0:10:name.utf-80:", ""),
+    ] {
+        let info = format!("d6:lengthi0e{names}12:piece lengthi16384e6:pieces0:e");
+        let metainfo = Metainfo::from_info(info.as_bytes(), Mode::Strict).expect(names);
+        assert_eq!(metainfo.name(), name.as_bytes());
+    }
+}
+
 #[test]
 fn torrents_without_any_byte_are_read() {
     for (bytes, files) in [
@@ -215,6 +247,8 @@ fn a_tracker_that_refuses_may_say_when_to_ask_again() {
     }
     let body = b"d14:failure reason4:busy8:retry ini5ee";
     assert_eq!(Announced::decode(body), Ok(Answer::Failure(b"busy")));
+    let beside = b"d14:failure reason4:busy8:intervali60e5:peers6:\xC0\0\x02\x01\x1A\xE1e";
+    assert_eq!(Announced::decode(beside), Ok(Answer::Failure(b"busy")), "it counts");
 }
 
 /// Peers with names, IPv6 texts and binary ids; what is malformed costs only itself.
@@ -248,6 +282,24 @@ fn a_list_of_peers_is_read_as_far_as_it_is_valid() {
     assert_eq!(answer.contacts().next().unwrap().peer_id, Some(PeerId([0; 20])));
     assert_eq!(answer.interval, Duration::from_secs(1_800));
     assert_eq!(answer.min_interval, None);
+}
+
+/// BEP 3 lists the keys of a peer as `peer id`, `ip` and `port`, and some trackers write them so; so do programs that write
+/// the `path` of a file before its `length`.
+#[test]
+fn each_of_many_dictionaries_may_be_out_of_order() {
+    let peers: String = (1..=200)
+        .map(|n| format!("d7:peer id20:{}2:ip9:192.0.2.14:porti{n}ee", "p".repeat(20)))
+        .collect();
+    let body = format!("d8:intervali60e5:peersl{peers}ee");
+    assert_eq!(announced(body.as_bytes()).contacts().count(), 200);
+    let files: String = (0..500).map(|n| format!("d4:pathl3:{n:03}e6:lengthi1ee")).collect();
+    let hash = "x".repeat(20);
+    let torrent =
+        format!("d4:infod5:filesl{files}e4:name1:n12:piece lengthi16384e6:pieces20:{hash}ee");
+    let metainfo = Metainfo::decode(torrent.as_bytes(), Mode::Lenient).unwrap();
+    assert_eq!(metainfo.files().count(), 500);
+    assert_eq!(metainfo.geometry().total(), 500);
 }
 
 #[test]

@@ -35,7 +35,8 @@ fn malformed_messages_close_with_their_numbers() {
     let cancel = [[0, 0, 0, 13], [8, 0, 0, 0], [0, 0, 0, 0], [7, 0, 0, 0]].concat();
     let range = PeerError::Range { begin: 7, len: 0 };
     assert_eq!(reason(&[&cancel[..], &[0]].concat()), Some(range), "a cancel of no bytes");
-    assert_eq!(reason(&[0, 0, 0, 3, 20, 0, b'x']), Some(PeerError::Extended));
+    assert_eq!(reason(&[0, 0, 0, 3, 20, 0, b'x']), None, "it can be used without a handshake");
+    assert_eq!(reason(&[0, 0, 0, 3, 20, 1, b'x']), Some(PeerError::Extended));
     assert_eq!(reason(&[0, 0, 0, 1, 20]), Some(PeerError::Extended), "without an id");
     let length = PeerError::Bitfield(BitfieldError::Length { len: 2, expected: 1 });
     assert_eq!(reason(&[0, 0, 0, 3, 5, 0, 0]), Some(length));

@@ -182,13 +182,13 @@ fn the_extended_handshake_says_what_we_support() {
             assert_eq!((hello.port, hello.metadata_size), (Some(6_882), Some(2)));
             assert_eq!(hello.request_queue, Some(32));
             assert_eq!(hello.your_ip, Some([127, 0, 0, 1].into()));
-            assert!(hello.upload_only && hello.version.is_some());
+            assert!(hello.upload_only == Some(true) && hello.version.is_some());
         }
     }
     let bytes = extended_handshake(&mut torrent(0x80));
     let hello = ExtendedHandshake::decode(&bytes[HEADER_LEN..]).unwrap();
     assert_eq!((hello.port, hello.metadata_size), (None, None));
-    assert!(!hello.upload_only, "a piece is missing");
+    assert_eq!(hello.upload_only, Some(false), "a piece is missing");
 }
 
 /// Returns our extended handshake to a new peer.
@@ -259,7 +259,8 @@ fn a_port_that_was_set_later_is_announced() {
 fn only_a_complete_torrent_super_seeds() {
     let mut seed = torrent_of(8, 0xFF, 2, |config| config.super_seeding = true);
     let bytes = extended_handshake(&mut seed);
-    assert!(!ExtendedHandshake::decode(&bytes[HEADER_LEN..]).unwrap().upload_only);
+    let hello = ExtendedHandshake::decode(&bytes[HEADER_LEN..]).unwrap();
+    assert_eq!(hello.upload_only, Some(false));
     let mut leech = torrent_of(2, 0x80, 2, |config| config.super_seeding = true);
     let lines = join_modern(&mut leech, A, Reserved::default());
     assert_eq!(lines, ["HANDSHAKE", "BITFIELD bytes=1"]);

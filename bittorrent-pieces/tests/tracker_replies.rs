@@ -110,6 +110,15 @@ fn an_announce_is_read() {
     assert_eq!((announce.event, announce.num_want), (AnnounceEvent::Completed, Some(5)));
     assert_eq!((announce.key, compact, ip), (0x1a2b, true, Some([192, 0, 2, 1].into())));
 
+    for (text, address) in [
+        ("2001%3Adb8%3a%3A1", Some("2001:db8::1")),
+        ("2001:db8::1", Some("2001:db8::1")),
+        ("%5B2001%3Adb8%3A%3A1%5D", None),
+        ("host.example", None),
+    ] {
+        let (_, _, ip) = decode(&format!("&port=1&ip={text}")).expect("an announce");
+        assert_eq!(ip, address.map(|address| address.parse().unwrap()), "{text}");
+    }
     for (text, event) in [("started", AnnounceEvent::Started), ("stopped", AnnounceEvent::Stopped)]
     {
         let (announce, ..) = decode(&format!("&port=1&event={text}")).expect("an announce");

@@ -187,8 +187,13 @@ fn a_torrent_is_private_if_it_says_so() {
         ("", false),
         ("7:privatei1e", true),
         ("7:privatei0e", false),
-        ("7:privatei2e", false),
-        ("7:private1:1", false),
+        ("7:privatei2e", true), // as libtorrent reads it
+        ("7:privatei-1e", true),
+        ("7:private1:1", true),
+        ("7:private4:true", true),
+        ("7:private1:0", false),
+        ("7:private0:", false),
+        ("7:privateli1ee", false),
     ] {
         let file =
             format!("d4:infod6:lengthi0e4:name1:n12:piece lengthi16384e6:pieces0:{private}ee");

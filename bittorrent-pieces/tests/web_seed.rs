@@ -255,7 +255,11 @@ fn urls_are_written_as_bep_19_and_bep_17_say() {
     assert_eq!(url("http://h/x%20y", one, 0).as_deref(), Some("http://h/x%20y"));
     assert_eq!(url(" http://h/x/ ", one, 0).as_deref(), Some("http://h/x/a%20b"));
     assert_eq!(url("http://h/x", one, 1), None);
-    assert_eq!(url("http://h/ x", one, 0), None);
+    // libtorrent escapes what its author did not.
+    assert_eq!(url("http://h/ x/\u{E9}", one, 0).as_deref(), Some("http://h/%20x/%C3%A9"));
+    for seed in ["http://h/\nx", "http://h/\u{7F}", "http://h/x#y", "http://h/\t"] {
+        assert_eq!(url(&format!("{seed}z"), one, 0), None, "{seed:?}");
+    }
     let several = "d4:infod5:filesld6:lengthi0e4:pathl2:..1:beed6:lengthi0e4:pathl3:é+eee\
         4:name2:n~12:piece lengthi16384e6:pieces0:ee";
     assert_eq!(url("http://h/x", several.as_bytes(), 0), None, "it would lead out of the folder");

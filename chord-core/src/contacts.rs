@@ -144,15 +144,19 @@ pub(crate) fn nearest_backup<I: Identifier, A: Address>(
     others.min_by_key(|slot| me.id.distance(slot.peer.id)).map(|slot| slot.peer)
 }
 
-/// Returns the seed whose turn it is after the one at `address`; `None` if there is no other.
-pub(crate) fn next_seed<I: Identifier, A: Address>(
+/// Returns the seed whose turn it is after the one at `address`, or where there is no other one, a peer that has answered: one
+/// that was not found silent since comes first.
+pub(crate) fn next_known<I: Identifier, A: Address>(
     slots: &[ContactSlot<I, A>],
     address: A,
 ) -> Option<Peer<I, A>> {
     let at = slots.iter().position(|slot| slot.peer.address == address).unwrap_or(0);
-    let mut turns = slots.iter().cycle().skip(at).take(slots.len());
-    let other = |slot: &&ContactSlot<I, A>| slot.kind == Kind::Seed && slot.peer.address != address;
-    turns.find(other).map(|slot| slot.peer)
+    let other = |kinds: &[Kind]| {
+        let mut turns = slots.iter().cycle().skip(at).take(slots.len());
+        turns.find(|slot| kinds.contains(&slot.kind) && slot.peer.address != address)
+    };
+    let orders: [&[Kind]; 3] = [&[Kind::Seed], &[Kind::Witness, Kind::Backup], &[Kind::Lost]];
+    orders.into_iter().find_map(other).map(|slot| slot.peer)
 }
 
 /// Returns the position of the slot for a new peer of this kind.

@@ -111,6 +111,7 @@ fn no_single_liar_refuses_a_join() {
 fn a_contact_that_lies_does_not_refuse_a_join_where_another_one_is_known() {
     all_join("claims", |seed| join(seed, (5, claims), 5, Some(6)));
     all_join("poses", |seed| join(seed, (5, poses), 5, Some(6)));
+    all_join("poses alone", |seed| join(seed, (5, poses), 5, None));
 }
 
 /// The member with the identifier is the contact, or another one.
@@ -161,5 +162,57 @@ fn a_twin_that_is_dead_does_not_refuse_a_join() {
         };
         assert_eq!(net.events.iter().find(failures), None, "seed {seed}");
         assert!(net.members[&NEW].node.state().is_member(), "seed {seed}");
+    }
+}
+
+/// The contact is silent from the beginning, or leaves or fails in the middle of the join; another member is known.
+#[test]
+fn a_join_goes_on_through_another_member_where_the_contact_is_silent() {
+    for seed in 0..SEEDS {
+        for (leaves, delay) in
+            [(false, 0), (false, 120), (false, 400), (true, 0), (true, 120), (true, 400)]
+        {
+            let mut net = Net::ring(seed, 4, 12);
+            net.run_for(SECOND * 20);
+            let id = net.id();
+            net.add(Peer { id, address: NEW }).add_seed(6).unwrap();
+            let now = net.clock(NEW);
+            net.members.get_mut(&NEW).unwrap().node.join(now, 3).unwrap();
+            net.look_at(NEW);
+            net.run_for(Duration::from_millis(delay));
+            if leaves {
+                let now = net.clock(3);
+                net.members.get_mut(&3).unwrap().node.leave(now);
+                net.look_at(3);
+                net.run_for(SECOND);
+            }
+            net.members.remove(&3);
+            net.run_for(SECOND * 60);
+            let failed = net
+                .events
+                .iter()
+                .find(|(_, at, event)| *at == NEW && matches!(event, Event::JoinFailed(_)));
+            assert_eq!(failed, None, "seed {seed}, {leaves}, {delay}");
+            net.heal(SECOND * 60, &format!("seed {seed}"));
+        }
+    }
+}
+
+/// The contact of a node that comes back is dead: it goes on by members that it knows from its former life.
+#[test]
+fn a_node_comes_back_by_members_that_it_knew() {
+    for seed in 0..SEEDS {
+        let mut net = Net::ring(seed, 4, 12);
+        net.run_for(SECOND * 60);
+        let now = net.clock(5);
+        net.members.get_mut(&5).unwrap().node.leave(now);
+        net.look_at(5);
+        net.members.remove(&3);
+        net.run_for(SECOND * 20);
+        let id = net.id();
+        let now = net.clock(5);
+        net.members.get_mut(&5).unwrap().node.rejoin(now, id, 3).unwrap();
+        net.look_at(5);
+        net.heal(SECOND * 60, &format!("seed {seed}"));
     }
 }

@@ -9,7 +9,7 @@ use crate::rng::mix;
 
 /// How long a host that could not be reached is left alone; doubles with each failure.
 const RETRY: u32 = 60; // seconds
-/// A host that failed this often is removed.
+/// A host that failed this often is removed, if there is one that did not fail.
 const MOST_FAILURES: u8 = 6;
 
 /// Remembers announced hosts. `S` is the storage, any `[HostSlot]`.
@@ -195,7 +195,8 @@ impl<S: AsRef<[HostSlot]> + AsMut<[HostSlot]> + ?Sized> HostCache<S> {
         }
     }
 
-    /// Records that a connection attempt failed. A host that failed six times is removed.
+    /// Records that a connection attempt failed. A host that failed six times is removed, unless all others have failed
+    /// too: then it may be the network of the servent, and the host is tried again every 32 minutes.
     pub fn mark_failed(&mut self, address: SocketAddrV4) {
         fail(self.slots.as_mut(), |entry| entry.host.address == address);
     }
@@ -340,11 +341,15 @@ fn find(slots: &mut [HostSlot], address: SocketAddrV4) -> Option<&mut Entry> {
 }
 
 fn fail(slots: &mut [HostSlot], which: impl Fn(&Entry) -> bool) {
+    let mut entries = slots.iter().filter_map(|slot| slot.0.as_ref());
+    let has_good = entries.any(|entry| entry.failures == 0 && !which(entry));
     for slot in slots {
         let Some(entry) = slot.0.as_mut().filter(|entry| which(entry)) else { continue };
-        entry.failures = entry.failures.saturating_add(1);
+        let failures = entry.failures.saturating_add(1);
         entry.dialling = false;
-        if entry.failures >= MOST_FAILURES {
+        if failures < MOST_FAILURES {
+            entry.failures = failures;
+        } else if has_good {
             slot.0 = Place::Empty;
         }
     }

@@ -9,7 +9,7 @@ use core::time::Duration;
 use exchange::{Behaviour, World, file_of, info_of, sha1_of};
 use gnutella_wire::head::{Head, HeadLimits};
 use gnutella_wire::http::{Giv, Request};
-use gnutella_wire::huge::Urn;
+use gnutella_wire::huge::{TigerRoot, Urn};
 use gnutella_wire::transfer::{
     Download, DownloadCloseReason, DownloadConfig, DownloadEvent, DownloadLimits, DownloadVec,
     FileInfo, Source, SourceFault,
@@ -199,21 +199,31 @@ fn encodings_that_were_not_asked_for_end_the_connection() {
 fn a_tree_without_a_root_has_that_of_the_bitprint() {
     let file = file_of(2_000_000);
     let sha1 = sha1_of(&file);
-    for has_hash in [true, false] {
+    let right = World::new(&file).root();
+    let wrong = TigerRoot([9; 24]);
+    for (hash, root, is_ours) in [
+        (Some(sha1), None, true),
+        (Some(sha1), Some(right), true),
+        (None, Some(right), true), // known by its root alone
+        (None, Some(wrong), false),
+        (None, None, false),
+    ] {
         for name in ["X-Gnutella-Content-URN", "X-Content-URN"] {
-            let info = FileInfo { name: b"a.mp3", ..info_of(&file) };
-            let info = if has_hash { info } else { FileInfo { sha1: None, ..info } };
+            let info = FileInfo { name: b"a.mp3", sha1: hash, root, ..info_of(&file) };
             let mut world = World::of(&file, DownloadConfig::CUSTOMARY, info, &[]);
-            let bitprint = Urn::Bitprint(sha1, world.root());
+            let bitprint = Urn::Bitprint(sha1, right);
             let urn = Urn::Sha1(sha1);
             let headers =
                 format!("X-Thex-URI: /uri-res/N2X?{urn}\r\n{name}: {urn}, {bitprint}\r\n");
             let source =
                 world.add(Behaviour { tree: None, headers: headers.into(), ..Behaviour::GOOD });
             world.run(Duration::from_secs(60));
-            assert_eq!(world.outcome, Some(DownloadEvent::Completed { verified: has_hash }));
+            if root != Some(wrong) {
+                let verified = hash.is_some() || root.is_some();
+                assert_eq!(world.outcome, Some(DownloadEvent::Completed { verified }));
+            }
             let trees = world.heads(source).iter().filter(|head| head.contains("N2X?"));
-            assert_eq!(trees.count(), usize::from(has_hash), "{name}, hash: {has_hash}");
+            assert_eq!(trees.count(), usize::from(is_ours), "{name}, {hash:?}, {root:?}");
         }
     }
 }

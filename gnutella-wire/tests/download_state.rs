@@ -65,6 +65,20 @@ fn sources_beyond_the_connections_do_not_wait() {
     assert_eq!((progress.sending, progress.waiting), (1, 0));
 }
 
+/// Sources beyond the number of connections are dialled when others have failed.
+#[test]
+fn no_more_sources_are_dialled_than_connections_allowed() {
+    let mut config = SINGLE;
+    config.max_connections = 2;
+    let mut fetch = fetch(config, 16 * BLOCK);
+    let first = dial(&mut fetch, T0, 1);
+    dial(&mut fetch, T0, 2);
+    let third = fetch.add_source(T0, Source::at(host(3))).unwrap();
+    assert_eq!(events(&mut fetch), []);
+    fetch.handle_dial_failed(seconds(1), first);
+    assert_eq!(events(&mut fetch), [DownloadEvent::Dial { source: third, address: host(3) }]);
+}
+
 /// A source that cannot be dialled is tried again after 5 seconds. Once it is connected, a late report changes nothing.
 #[test]
 fn a_failed_attempt_is_repeated_later() {

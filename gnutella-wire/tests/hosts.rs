@@ -113,11 +113,43 @@ fn pauses_double_until_a_host_is_removed() {
         assert_eq!(cache.dial(too_early, |_, _| true), None, "{failures}");
         now += pause;
     }
+    // While no other host is known, it may be our own network that fails.
     assert_eq!(cache.dial(now, |_, _| true), Some(host(2, 2)));
-    assert_eq!(cache.len(), 1);
     cache.mark_failed(host(2, 2));
-    assert!(cache.is_empty());
-    assert_eq!(cache.next_change(now, PATIENCE), None);
+    assert_eq!(cache.next_change(now, PATIENCE), Some(now + seconds(60 << 5)));
+    now += seconds(60 << 5);
+    assert_eq!(cache.dial(now, |_, _| true), Some(host(2, 2)));
+    cache.insert(now, host(2, 3).into());
+    cache.mark_failed(host(2, 2));
+    assert_eq!(addresses(&cache), [host(2, 3)]);
+}
+
+/// The network fails for a day. Then all hosts are still known, and each is tried within 32 minutes.
+#[test]
+fn an_outage_does_not_empty_the_cache() {
+    let mut cache = cache(64, 1);
+    let all: Vec<_> = (2..42).map(|n| host(n, 1)).collect();
+    for host in &all {
+        cache.insert(Duration::ZERO, (*host).into());
+    }
+    let mut now = seconds(0);
+    while now < seconds(24 * 3_600) {
+        while cache.dial(now, |_, _| true).is_some() {}
+        now += PATIENCE;
+        cache.expire(now, PATIENCE);
+    }
+    assert_eq!(cache.len(), all.len());
+    let mut tried = vec![];
+    for _ in 0..32 {
+        now += seconds(60);
+        while let Some(host) = cache.dial(now, |_, _| true) {
+            tried.push(host);
+            cache.mark_connected(host);
+        }
+    }
+    tried.sort_unstable();
+    tried.dedup();
+    assert_eq!(tried, all);
 }
 
 #[test]

@@ -351,6 +351,34 @@ fn one_address_does_not_take_every_connection() {
     connect(&mut machine, seconds(0), 5);
 }
 
+/// An address that has its slot and asks for three more files waits for itself alone: the free slots are for others.
+#[test]
+fn one_address_that_waits_does_not_keep_slots_free() {
+    let mut machine = uploads(config());
+    let ip = Ipv4Addr::LOCALHOST;
+    for number in 0..4 {
+        machine.handle_connected(seconds(0), ConnId(number), ip).unwrap();
+        let head = ask(&mut machine, seconds(0), ConnId(number), "X-Queue: 0.1\r\n");
+        assert_eq!(status(&head), if number == 0 { 200 } else { 503 });
+    }
+    for number in [5, 6, 7] {
+        let other = connect(&mut machine, seconds(0), number);
+        assert_eq!(
+            status(&ask(&mut machine, seconds(0), other, "X-Queue: 0.1\r\n")),
+            200,
+            "{number}"
+        );
+    }
+    let last = connect(&mut machine, seconds(0), 8);
+    assert_eq!(status(&ask(&mut machine, seconds(0), last, "X-Queue: 0.1\r\n")), 503, "all in use");
+    // The first has finished: its next file comes before what others asked for later.
+    machine.handle_closed(seconds(10), ConnId(0));
+    let later = seconds(50);
+    assert_eq!(status(&ask(&mut machine, later, last, "X-Queue: 0.1\r\n")), 503);
+    assert_eq!(status(&ask(&mut machine, later, ConnId(2), "X-Queue: 0.1\r\n")), 503);
+    assert_eq!(status(&ask(&mut machine, later, ConnId(1), "X-Queue: 0.1\r\n")), 200);
+}
+
 /// The customary limits and an unanswered request: every wait ends.
 #[test]
 fn every_wait_has_a_deadline() {

@@ -28,7 +28,9 @@ pub struct Limits {
     pub depth: u8,
     /// The number of values and keys.
     pub items: u32,
-    /// The number of keys out of order in lenient mode; each costs a walk over its dictionary.
+    /// The number of keys out of order in lenient mode. Each costs a walk over the keys before it in its dictionary, and those
+    /// whose walks together are no longer than the input are not counted: programs that write one dictionary in the wrong order
+    /// write all files or peers so. With 0, none is accepted.
     pub unordered: u32,
 }
 
@@ -91,7 +93,7 @@ fn skip_within<const N: usize>(
     const CLOSED: Level = Level { body: 0, greatest: 0 };
     let mut levels = [CLOSED; N];
     let mut depth = 0_usize;
-    let mut count = Count { items: 0, unordered: 0, mode, limits };
+    let mut count = Count { items: 0, unordered: 0, free: bytes.len(), mode, limits };
     let mut tokens = Tokens::new(bytes);
     loop {
         let before = tokens.rest();
@@ -185,6 +187,7 @@ fn compare(key: &[u8], other: &[u8]) -> Ordering {
 struct Count {
     items: u32,
     unordered: u32,
+    free: usize, // bytes of walks that are left
     mode: Mode,
     limits: Limits,
 }
@@ -204,7 +207,10 @@ impl Count {
         if self.mode == Mode::Strict {
             return Err(BencodeError::Order);
         }
-        self.unordered = self.unordered.saturating_add(1);
+        match self.free.checked_sub(entries.len()) {
+            Some(left) if self.limits.unordered > 0 => self.free = left,
+            _ => self.unordered = self.unordered.saturating_add(1),
+        }
         if self.unordered > self.limits.unordered {
             return Err(BencodeError::Unordered(self.limits.unordered));
         }

@@ -127,7 +127,10 @@ impl Core {
         let Some(slot) = live(slots, conn) else { return Ok(None) };
         match id {
             extended::HANDSHAKE => {
-                slot.extended_handshake(&ExtendedHandshake::decode(body)?);
+                // One that cannot be read is ignored.
+                if let Ok(hello) = ExtendedHandshake::decode(body) {
+                    slot.extended_handshake(&hello);
+                }
                 let serves = slot.id != 0;
                 // It has switched the extension off: what it was asked for is asked of another.
                 self.source.take_if(|source| source.conn == conn && !serves);

@@ -19,6 +19,8 @@ pub use select::{Ranges, SelectError};
 pub const MAX_LEN: usize = 1 << 16;
 /// The maximum number of parameters of a link.
 pub const MAX_PARAMETERS: usize = 1_000;
+/// The length of the longest address in bytes: IPv6 with an IPv4 address at its end, in brackets.
+const MAX_ADDRESS_LEN: usize = 47;
 /// The start of every link.
 const SCHEME: &[u8] = b"magnet:?";
 
@@ -218,15 +220,34 @@ fn once<T: PartialEq>(place: &mut Option<T>, value: T) -> Result<(), MagnetError
     }
 }
 
-/// Parses `host:port`, `ipv4:port` or `[ipv6]:port`.
+/// Parses `host:port`, `ipv4:port` or `[ipv6]:port`, of which libraries that write URLs escape the brackets and colons.
 fn contact_of(value: Escaped<'_>) -> Option<Contact<'_>> {
     let value = value.as_raw();
-    let colon = value.iter().rposition(|byte| *byte == b':')?;
-    let (host, port) = value.split_at_checked(colon)?;
-    let port = parse(port.strip_prefix(b":")?)?;
-    let host = match host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")) {
-        Some(v6) => Host::parse(v6).filter(|host| matches!(host, Host::Ip(ip) if ip.is_ipv6()))?,
-        None => Host::parse(host).filter(|host| !matches!(host, Host::Ip(ip) if ip.is_ipv6()))?,
-    };
-    Some(Contact { peer_id: None, host, port }).filter(|_| port != 0)
+    let digits = value.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let (head, port) = value.split_at_checked(value.len().saturating_sub(digits))?;
+    let colons: [&[u8]; 3] = [b":", b"%3A", b"%3a"];
+    let host = colons.into_iter().find_map(|colon| head.strip_suffix(colon))?;
+    let port = parse(port).filter(|port| *port != 0)?;
+    Some(Contact { peer_id: None, host: escaped_host(host)?, port })
+}
+
+/// Parses a host. An address may be escaped; in a name there is nothing to escape.
+fn escaped_host(raw: &[u8]) -> Option<Host<'_>> {
+    if !raw.contains(&b'%') {
+        return plain_host(raw);
+    }
+    let mut room = [0; MAX_ADDRESS_LEN];
+    let len = Escaped::new(raw).decode(&mut room).ok()?;
+    match plain_host(room.get(..len)?)? {
+        Host::Ip(ip) => Some(Host::Ip(ip)),
+        Host::Name(_) => None,
+    }
+}
+
+/// Parses a host. Brackets stand around an IPv6 address, and around nothing else.
+fn plain_host(text: &[u8]) -> Option<Host<'_>> {
+    let bracketed = text.strip_prefix(b"[").and_then(|text| text.strip_suffix(b"]"));
+    let host = Host::parse(bracketed.unwrap_or(text))?;
+    let is_v6 = matches!(host, Host::Ip(ip) if ip.is_ipv6());
+    Some(host).filter(|_| is_v6 == bracketed.is_some())
 }

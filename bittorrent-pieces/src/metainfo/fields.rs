@@ -32,7 +32,8 @@ impl<'a> InfoFields<'a> {
         while let Some(key) = entries.pull_key() {
             let field = match key {
                 b"files" => {
-                    self.files = Some(entries.pull_with(split_list));
+                    let list = entries.pull_with(split_list);
+                    self.files = Some(list).filter(|list| list.value.is_list());
                     continue;
                 }
                 b"file tree" => &mut self.tree,
@@ -56,6 +57,7 @@ impl<'a> InfoFields<'a> {
     /// Returns `name.utf-8`, which some programs write beside a name in another encoding, or `name`.
     pub(super) fn name(&self) -> Result<&'a [u8], MetainfoError> {
         let utf8 = self.name_utf8.and_then(|name| name.as_bytes());
+        let utf8 = utf8.filter(|name| !name.is_empty());
         utf8.or_else(|| self.name?.as_bytes()).ok_or(MetainfoError::Key("name"))
     }
 

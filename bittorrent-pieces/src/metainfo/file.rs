@@ -237,11 +237,12 @@ impl<'a> Iterator for Files<'a> {
     }
 }
 
-/// Checks `length` or `files` of an info dictionary; returns the length of the content.
+/// Checks `files` or `length` of an info dictionary; returns the length of the content. With both, the list counts, as in
+/// libtorrent and Transmission.
 pub(super) fn check_content(info: &InfoFields<'_>) -> Result<u64, MetainfoError> {
-    match (info.length, info.files) {
-        (Some(len), None) => length_of(len.as_int()),
-        (None, Some(files)) => files.total,
-        _ => Err(MetainfoError::Content),
+    match (info.files, info.length) {
+        (Some(files), _) => files.total,
+        (None, Some(len)) => length_of(len.as_int()),
+        (None, None) => Err(MetainfoError::Content),
     }
 }

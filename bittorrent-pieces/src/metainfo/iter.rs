@@ -67,7 +67,7 @@ impl<'a> Iterator for Tiers<'a> {
     }
 }
 
-/// The announce URLs of one tier, as bytes. Values that are not strings are skipped.
+/// The announce URLs of one tier, without blanks around them. Empty ones, and values that are not strings, are skipped.
 #[derive(Debug, Clone)]
 pub struct Tier<'a> {
     pub(super) list: Items<'a>,
@@ -78,11 +78,13 @@ impl<'a> Iterator for Tier<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        self.single.take().or_else(|| self.list.next_bytes())
+        let single = self.single.take().and_then(trimmed);
+        single.or_else(|| self.list.find_map(url))
     }
 }
 
-/// The URLs under a key whose value is one or a list of them. Empty ones, and values that are not strings, are skipped.
+/// The URLs under a key whose value is one or a list of them, without blanks around them. Empty ones, and values that are
+/// not strings, are skipped.
 #[derive(Debug, Clone)]
 pub struct Urls<'a> {
     list: Items<'a>,
@@ -101,8 +103,17 @@ impl<'a> Iterator for Urls<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        let named = |url: &&[u8]| !url.trim_ascii().is_empty();
-        let single = self.single.take().filter(named);
-        single.or_else(|| self.list.find_map(|url| url.as_bytes().filter(named)))
+        let single = self.single.take().and_then(trimmed);
+        single.or_else(|| self.list.find_map(url))
     }
+}
+
+/// Returns a URL of a list; `None` if it is empty or not a string.
+pub(super) fn url(value: Value<'_>) -> Option<&[u8]> {
+    trimmed(value.as_bytes()?)
+}
+
+/// Returns a URL without the blanks around it; `None` if nothing is left.
+fn trimmed(url: &[u8]) -> Option<&[u8]> {
+    Some(url.trim_ascii()).filter(|url| !url.is_empty())
 }

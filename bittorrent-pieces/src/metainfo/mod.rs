@@ -13,7 +13,7 @@ mod tree;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::bencode::{Limits, Mode, Value};
+use crate::bencode::{Limits, Mode, Token, Value};
 use crate::block::BLOCK_LEN;
 use crate::error::ConfigError;
 use crate::geometry::Geometry;
@@ -49,7 +49,6 @@ pub struct Metainfo<'a> {
     info: Value<'a>,
     tree: Option<Value<'a>>,  // the files of v2
     files: Option<Value<'a>>, // the list of files of v1
-    has_length: bool,         // v1, of a single file
     has_pieces: bool,         // v1
     info_hash: InfoHash,
     v2: Option<InfoHashV2>,
@@ -192,7 +191,6 @@ impl<'a> Metainfo<'a> {
             info,
             tree: fields.tree,
             files: fields.files.map(|files| files.value),
-            has_length: fields.length.is_some(),
             has_pieces: fields.pieces.is_some(),
             info_hash,
             v2,
@@ -237,17 +235,22 @@ impl<'a> Metainfo<'a> {
         self.name
     }
 
-    /// Returns whether peers may come from the trackers alone (BEP 27).
+    /// Returns whether peers may come from the trackers alone (BEP 27). Programs write 1. Any other number than 0 counts
+    /// too, as in libtorrent, and so does a text that is not empty or `0`: the content may be meant for few.
     #[must_use]
     pub fn is_private(&self) -> bool {
-        self.info.find(b"private").and_then(|value| value.as_int()) == Some(1)
+        match self.info.find(b"private").map(|value| value.token()) {
+            Some(Token::Int(number)) => number != 0,
+            Some(Token::Bytes(text)) => !matches!(text, b"" | b"0"),
+            _ => false,
+        }
     }
 
     /// Returns whether there is one file, and no folder around it.
     #[must_use]
     pub fn is_single(&self) -> bool {
-        self.v2_tree()
-            .map_or_else(|| self.has_length, |tree| tree::single(tree, self.name).is_some())
+        let listed = self.files.is_some();
+        self.v2_tree().map_or(!listed, |tree| tree::single(tree, self.name).is_some())
     }
 
     /// Returns the `pieces root` of a v2 or hybrid torrent of a single file; `None` if it is empty.
@@ -309,7 +312,7 @@ impl<'a> Metainfo<'a> {
         let list = self.top.find(b"announce-list").filter(Value::is_list);
         let usable = |list: &Value<'a>| {
             let mut urls = list.items().flat_map(|tier| tier.items());
-            urls.any(|url| url.as_bytes().is_some())
+            urls.any(|value| iter::url(value).is_some())
         };
         match list.filter(usable) {
             Some(list) => Tiers { list: list.items(), single: None },

@@ -19,8 +19,7 @@ const NETWORK_SHARE: usize = 32;
 const NETWORK_LEAST: usize = 4;
 /// An address that failed this often in a row gives way to any other.
 const HOPELESS: u8 = 4;
-/// The addresses that are read of one peer's exchanges in a minute. A message has at most 50 of each version of IP
-/// (BEP 11).
+/// The addresses that are read of one peer's exchanges in a minute: as many as a first message may have.
 const EXCHANGED: u8 = 200;
 const MINUTE: Duration = Duration::from_secs(60);
 

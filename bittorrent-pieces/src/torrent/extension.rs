@@ -34,7 +34,12 @@ impl PeerMut<'_> {
     ) -> Result<Option<Outcome<'b>>, PeerError> {
         let Extended { id, body } = Extended::decode(payload)?;
         match id {
-            extended::HANDSHAKE => self.extended_handshake(&ExtendedHandshake::decode(body)?),
+            // One that cannot be read is ignored, as libtorrent and Transmission do: the peer can be used without it.
+            extended::HANDSHAKE => {
+                if let Ok(hello) = ExtendedHandshake::decode(body) {
+                    self.extended_handshake(&hello);
+                }
+            }
             METADATA => {
                 let metadata = Metadata::decode(body)?;
                 if let (Metadata::Request { piece }, true) =
@@ -71,7 +76,9 @@ impl PeerMut<'_> {
         if let Some(id) = hello.id(Holepunch::NAME) {
             state.ids.holepunch = id;
         }
-        state.flags.set_upload_only(hello.upload_only);
+        if let Some(upload_only) = hello.upload_only {
+            state.flags.set_upload_only(upload_only);
+        }
         if let Some(reqq) = hello.request_queue {
             state.reqq = u16::try_from(reqq).unwrap_or(u16::MAX).max(1);
             state.window = state.window.min(state.reqq);
@@ -113,7 +120,7 @@ impl PeerMut<'_> {
             metadata_size: (!info.is_empty()).then_some(count(info.len())),
             port: self.config.port,
             request_queue: Some(count(self.uploads.capacity())),
-            upload_only: finished && !self.state.flags.super_seeding(),
+            upload_only: Some(finished && !self.state.flags.super_seeding()),
             version: Some(VERSION),
             your_ip: self.state.addr.socket().map(|addr| addr.ip()),
         };

@@ -131,6 +131,12 @@ impl RequestSlot {
         self.at
     }
 
+    /// Returns whether it was cancelled, and most likely will not be answered: older versions of Transmission answer no cancel,
+    /// although the fast extension requires it.
+    pub(super) fn is_overdue(&self, patience: Duration, now: Duration) -> bool {
+        self.step == Step::Cancelled && self.at().is_past(patience.saturating_mul(2), now)
+    }
+
     /// Returns whether an answer is expected.
     pub(super) fn is_in_flight(&self) -> bool {
         matches!(self.step, Step::Due | Step::Sent)
@@ -171,6 +177,15 @@ impl Queue<'_> {
             slot.step = Step::Cancel;
             move_last_to_front(self.0.get_mut(cancels..=at).unwrap_or_default());
             cancels = cancels.saturating_add(1);
+        }
+    }
+
+    /// Forgets cancelled requests whose answers are overdue, but for the last, where there is room for it.
+    pub(super) fn forget_cancelled(&mut self, overdue: impl Fn(&RequestSlot) -> bool) {
+        let kept = usize::from(self.capacity() > 1);
+        let count = self.iter().filter(|slot| overdue(slot)).count();
+        for _ in 0..count.saturating_sub(kept) {
+            self.position(&overdue).map(|at| self.remove(at));
         }
     }
 

@@ -255,6 +255,7 @@ impl PeerMut<'_> {
             self.picker.release(self.state.conn(), request.block());
         }
         self.requests.cancel(old);
+        self.requests.forget_cancelled(|request| request.is_overdue(patience, now));
     }
 
     /// Updates the choke candidate of the peer for the round that ends.

@@ -2,7 +2,7 @@
 
 use super::cursor::PeerMut;
 use super::error::PeerError;
-use super::queue::Step;
+use super::queue::{RequestSlot, Step};
 use crate::bitfield::Bitfield;
 use crate::block::{BLOCK_LEN, Block};
 use crate::wire::Message;
@@ -25,7 +25,7 @@ impl PeerMut<'_> {
                 let mut block = piece.block();
                 block.len = block.len.saturating_add(padding);
                 self.validate_block(block)?;
-                let stray = self.state.flags.fast() && !self.is_requested(block);
+                let stray = self.state.flags.fast() && !self.may_answer(block);
                 if stray { Err(PeerError::Unrequested(block)) } else { Ok(()) }
             }
             _ => Ok(()),
@@ -52,17 +52,20 @@ impl PeerMut<'_> {
             Fast::HaveAll | Fast::HaveNone if self.state.flags.pieces_received() => {
                 Err(PeerError::RepeatedPieces)
             }
-            Fast::Reject(block) if !self.is_requested(block) => {
+            Fast::Reject(block) if !self.may_answer(block) => {
                 Err(PeerError::RejectedNothing(block))
             }
             _ => Ok(()),
         }
     }
 
-    /// Returns whether a request for a block was sent to the peer.
-    fn is_requested(&self, block: Block) -> bool {
-        let mut requests = self.requests.iter();
-        requests.any(|request| request.step != Step::Due && request.block() == block)
+    /// Returns whether a request for a block was sent to the peer, or may have been: overdue ones are forgotten but for one.
+    fn may_answer(&self, block: Block) -> bool {
+        let requested = |request: &RequestSlot| {
+            let known = request.step != Step::Due && request.block() == block;
+            known || request.is_overdue(self.config.patience, self.now)
+        };
+        self.requests.iter().any(requested)
     }
 
     /// Returns whether the request queue of the peer has no room for a message.

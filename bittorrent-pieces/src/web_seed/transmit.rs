@@ -56,7 +56,7 @@ impl View<'_> {
         if self.core.due.extended {
             let draft = HandshakeDraft {
                 request_queue: Some(count(self.parts.requests.len())),
-                upload_only: true,
+                upload_only: Some(true),
                 version: Some(VERSION),
                 ..HandshakeDraft::default()
             };

@@ -21,7 +21,7 @@ pub enum WebUrlError {
     /// The buffer is too short: the caller's fault.
     #[error(transparent)]
     Buffer(#[from] BufferTooSmall),
-    /// The URL of the web seed contains a byte that is not valid there: a space, a line end, a fragment.
+    /// The URL of the web seed contains a byte that is not valid there: a line end, a fragment.
     #[error("byte {0:#04x} is not valid in the URL of a web seed")]
     Byte(u8),
     /// The torrent has no file of this number.
@@ -62,7 +62,7 @@ pub fn file_url(
 ) -> Result<usize, WebUrlError> {
     let seed = checked(seed)?;
     let mut text = Text::new(out);
-    text.raw(seed);
+    text.url(seed);
     let found = metainfo.files().nth(crate::index::slot(file)).ok_or(WebUrlError::NoFile(file))?;
     if metainfo.is_single() && !seed.ends_with(b"/") {
         return Ok(text.finish()?);
@@ -93,7 +93,7 @@ pub fn piece_url(
 ) -> Result<usize, WebUrlError> {
     let seed = checked(seed)?;
     let mut text = Text::new(out);
-    text.raw(seed);
+    text.url(seed);
     text.raw(if seed.contains(&b'?') { b"&" } else { b"?" });
     text.raw(b"info_hash=");
     text.percent(&info_hash.0);
@@ -106,10 +106,10 @@ pub fn piece_url(
     Ok(text.finish()?)
 }
 
-/// Returns a URL without blanks around it.
+/// Returns a URL without blanks around it. Those inside of it are escaped when it is written, as other programs do.
 fn checked(url: &[u8]) -> Result<&[u8], WebUrlError> {
     let url = url.trim_ascii();
-    let odd = url.iter().find(|byte| !byte.is_ascii_graphic() || **byte == b'#');
+    let odd = url.iter().find(|byte| byte.is_ascii_control() || **byte == b'#');
     odd.map_or(Ok(url), |byte| Err(WebUrlError::Byte(*byte)))
 }
 
@@ -170,17 +170,17 @@ fn is_local_v6(ip: Ipv6Addr) -> bool {
 pub(super) fn resolve(url: &[u8], location: &[u8], out: &mut [u8]) -> Option<usize> {
     let base = Parts::of(url)?;
     let location = location.trim_ascii().split(|byte| *byte == b'#').next()?;
-    if location.is_empty() || !location.iter().all(u8::is_ascii_graphic) {
+    if location.is_empty() || location.iter().any(u8::is_ascii_control) {
         return None;
     }
     let scheme_end = location.iter().position(|byte| matches!(byte, b':' | b'/' | b'?'));
     let absolute = scheme_end.is_some_and(|end| location.get(end) == Some(&b':'));
     let mut text = Text::new(out);
     if absolute {
-        text.raw(location);
+        text.url(location);
     } else if location.starts_with(b"//") {
         text.raw(base.scheme);
-        text.raw(location);
+        text.url(location);
     } else {
         text.raw(base.scheme);
         text.raw(base.host);
@@ -191,7 +191,7 @@ pub(super) fn resolve(url: &[u8], location: &[u8], out: &mut [u8]) -> Option<usi
             let folder = slash.and_then(|slash| base.path.get(..=slash)).unwrap_or(b"/");
             text.raw(folder);
         }
-        text.raw(location);
+        text.url(location);
     }
     let len = text.finish().ok()?;
     let target = Parts::of(out.get(..len)?)?;
@@ -217,6 +217,8 @@ mod tests {
             ("x", "http://a:1/d/x"),
             ("?q", "http://a:1/d/e?q"),
             ("x#part", "http://a:1/d/x"),
+            ("/a b/\u{E9}", "http://a:1/a%20b/%C3%A9"), // as servers write it that escape nothing
+            ("https://b/a b", "https://b/a%20b"),
         ] {
             assert_eq!(resolved("http://a:1/d/e?z", location).as_deref(), Some(expected));
         }
@@ -226,7 +228,7 @@ mod tests {
     #[test]
     fn what_is_not_http_too_long_or_local_is_not_followed() {
         let long = "x".repeat(80);
-        for location in ["ftp://b/x", "", "a b", "http:b", "javascript:1", &long] {
+        for location in ["ftp://b/x", "", "a\r\nb", "http:b", "javascript:1", &long] {
             assert_eq!(resolved("http://a/d", location), None, "{location}");
         }
         for host in [

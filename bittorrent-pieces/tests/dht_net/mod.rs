@@ -40,7 +40,10 @@ pub struct Net {
     /// The values that any node was told of, and their sequence numbers.
     pub found: Vec<(Vec<u8>, Option<i64>)>,
     wire: VecDeque<(Duration, SocketAddr, SocketAddr, Vec<u8>)>,
-    loss: u64, // of 100
+    /// Datagrams of 100 that are lost.
+    pub loss: u64,
+    /// A node whose datagrams are all lost, in both directions.
+    pub cut_off: Option<SocketAddr>,
     rng: sim::Rng,
 }
 
@@ -58,7 +61,17 @@ impl Net {
         let wire = VecDeque::new();
         let rng = sim::Rng::new(1);
         let now = Duration::ZERO;
-        Self { nodes, now, events: vec![], peers: vec![], found: vec![], wire, loss, rng }
+        Self {
+            nodes,
+            now,
+            events: vec![],
+            peers: vec![],
+            found: vec![],
+            wire,
+            loss,
+            cut_off: None,
+            rng,
+        }
     }
 
     pub fn node(&mut self, nth: u16) -> &mut Node {
@@ -90,7 +103,8 @@ impl Net {
         for (from, node) in &mut self.nodes {
             let mut buf = [0; MAX_LEN];
             while let Some(sent) = node.poll_transmit(&mut buf).unwrap() {
-                if self.rng.below(100) >= self.loss {
+                let cut = self.cut_off.is_some_and(|node| node == *from || node == sent.to);
+                if self.rng.below(100) >= self.loss && !cut {
                     self.wire.push_back((at, *from, sent.to, buf[..sent.len].to_vec()));
                 }
             }

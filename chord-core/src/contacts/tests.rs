@@ -152,12 +152,14 @@ fn the_nearest_backup_is_another_node() {
 
 #[test]
 fn seeds_take_turns() {
-    use Kind::{Lost, Seed, Witness};
+    use Kind::{Backup, Empty, Lost, Named, Seed, Witness};
     let all = slots(&[Seed, Witness, Seed, Lost, Seed]);
     for (from, to) in [(10, 30), (30, 50), (50, 10), (20, 30), (77, 10)] {
-        assert_eq!(next_seed(&all, from), Some(peer(to)), "after {from}");
+        assert_eq!(next_known(&all, from), Some(peer(to)), "after {from}");
     }
-    assert_eq!(next_seed(&slots(&[Seed, Lost]), 10), None, "no other one");
+    assert_eq!(next_known(&slots(&[Seed, Lost]), 10), Some(peer(20)), "no other one");
+    assert_eq!(next_known(&slots(&[Seed, Lost, Backup]), 10), Some(peer(30)), "not lost");
+    assert_eq!(next_known(&slots(&[Seed, Named, Empty]), 10), None, "they may be made up");
 }
 
 #[test]

@@ -100,8 +100,8 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     #[inline(never)] // the caller's stack is deep
     pub(super) fn locate(&mut self, contact: Peer<I, A>) {
         let key = self.core.me.id;
-        if contact.id == key {
-            return self.join_elsewhere(contact);
+        if contact.id == key && self.join_elsewhere(contact) {
+            return;
         }
         self.remember(contact, Kind::Seed);
         if let Some(lookup) = self.begin_own(key, contact) {
@@ -110,17 +110,20 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         self.ask_origin(self.core.settings.tries);
     }
 
-    /// The contact has the identifier of this node, or says so: goes on by another one.
-    fn join_elsewhere(&mut self, contact: Peer<I, A>) {
-        let other = contacts::next_seed(self.contacts, contact.address);
+    /// The contact has the identifier of this node, or says so: goes on by another one. Returns `false` if none is known: then
+    /// the contact is asked where that identifier is, which one that only poses as the twin answers rightly.
+    fn join_elsewhere(&mut self, contact: Peer<I, A>) -> bool {
+        let other = contacts::next_known(self.contacts, contact.address);
         match (other, self.core.attempts.checked_sub(1)) {
             (Some(other), Some(attempts)) => {
                 self.core.attempts = attempts;
                 self.core.contact = Some(other.address);
                 self.continue_joining();
             }
-            _ => self.refuse(JoinFailure::IdentifierTaken),
+            (None, Some(_)) => return false,
+            (_, None) => self.refuse(JoinFailure::IdentifierTaken),
         }
+        true
     }
 
     /// The lookup of the own identifier has ended at the node before it.
@@ -146,7 +149,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     fn doubt(&mut self, origin: Peer<I, A>, namer: Peer<I, A>, twin: Peer<I, A>) {
         self.core.saved = Some(twin);
         let elsewhere = Some(origin).filter(|origin| origin.address != namer.address);
-        let start = elsewhere.or_else(|| contacts::next_seed(self.contacts, namer.address));
+        let start = elsewhere.or_else(|| contacts::next_known(self.contacts, namer.address));
         match start.filter(|start| start.address != twin.address) {
             Some(start) => self.look_around(start, namer),
             None => self.ask_twin(),
@@ -225,12 +228,16 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         }
     }
 
-    /// Starts a join again after a while, unless it has had enough of that.
+    /// Starts a join again after a while, by another contact if one is known, unless it has had enough of that.
     pub(super) fn join_again(&mut self) {
         self.core.saved = None;
         match self.core.attempts.checked_sub(1) {
             Some(attempts) => {
                 self.core.attempts = attempts;
+                let next = |contact| contacts::next_known(self.contacts, contact);
+                if let Some(other) = self.core.contact.and_then(next) {
+                    self.core.contact = Some(other.address);
+                }
                 self.core.stabilize_at = self.after(self.core.settings.patience);
             }
             None => self.refuse(JoinFailure::NoRing),

@@ -89,7 +89,7 @@ impl<S: ServentStorage> Servent<S> {
     }
 
     /// Reports that the connection attempt requested by [`Event::Dial`] failed. The host is tried
-    /// again later, and removed after six failures.
+    /// again later, and removed after six failures if there is one that did not fail.
     pub fn handle_dial_failed(&mut self, now: Duration, address: SocketAddrV4) {
         self.advance_clock(now);
         self.core().hosts.mark_failed(address);

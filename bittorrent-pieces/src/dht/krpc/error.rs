@@ -15,7 +15,4 @@ pub enum KrpcError {
     /// A key is missing or has an invalid value; `id` of other than 20 bytes, for example.
     #[error("key '{0}' is missing or invalid")]
     Key(&'static str),
-    /// The length of the nodes is not a multiple of 26 (`nodes`) or 38 (`nodes6`).
-    #[error("{0} bytes of nodes")]
-    Nodes(usize),
 }

@@ -147,10 +147,11 @@ impl<'a> Message<'a> {
             // libtorrent sends both `r` and `e` in its errors: `y` counts.
             Some(b"r") => Body::Response(fields.results.ok_or(KrpcError::Key("r"))?.response()?),
             Some(b"e") => {
-                let mut error = fields.error.ok_or(KrpcError::Key("e"))?.items();
-                let code = error.next().and_then(|code| code.as_int());
-                let text = error.next().and_then(|text| text.as_bytes()).unwrap_or_default();
-                Body::Error { code: code.ok_or(KrpcError::Key("e"))?, text }
+                // Whatever it says, the query has failed.
+                let error = fields.error.unwrap_or(Value::EMPTY_DICT);
+                let code = error.items().find_map(|code| code.as_int()).unwrap_or(GENERIC_ERROR);
+                let text = error.items().find_map(|text| text.as_bytes()).or(error.as_bytes());
+                Body::Error { code, text: text.unwrap_or_default() }
             }
             _ => return Err(KrpcError::Key("y")),
         };

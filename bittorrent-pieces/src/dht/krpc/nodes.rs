@@ -27,6 +27,13 @@ impl<'a> CompactNodes<'a> {
         if bytes.len().is_multiple_of(stride(family)) { Some(Self { family, bytes }) } else { None }
     }
 
+    /// Reads the whole nodes at the front of bytes.
+    pub(super) fn front(family: Family, bytes: &'a [u8]) -> Self {
+        let spare = bytes.len().checked_rem(stride(family)).unwrap_or(0);
+        let whole = bytes.len().saturating_sub(spare);
+        Self { family, bytes: bytes.get(..whole).unwrap_or_default() }
+    }
+
     /// Returns the bytes as they are sent.
     #[must_use]
     pub const fn as_bytes(&self) -> &'a [u8] {

@@ -204,16 +204,12 @@ impl<'a> Results<'a> {
     }
 
     pub(super) fn response(&self) -> Result<Response<'a>, KrpcError> {
-        let nodes = |family, bytes: Option<&'a [u8]>| match bytes {
-            Some(bytes) => {
-                CompactNodes::new(family, bytes).map(Some).ok_or(KrpcError::Nodes(bytes.len()))
-            }
-            None => Ok(None),
-        };
+        let nodes =
+            |family, bytes: Option<&'a [u8]>| bytes.map(|bytes| CompactNodes::front(family, bytes));
         Ok(Response {
             id: self.id.map(NodeId).ok_or(KrpcError::Key("id"))?,
-            nodes: nodes(Family::V4, self.nodes)?,
-            nodes6: nodes(Family::V6, self.nodes6)?,
+            nodes: nodes(Family::V4, self.nodes),
+            nodes6: nodes(Family::V6, self.nodes6),
             token: self.token,
             values: self.values.map(|list| Values(Listed::Value(list))),
             seeds: self.seeds.and_then(|filter| filter.try_into().ok()),

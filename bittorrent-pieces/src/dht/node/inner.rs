@@ -13,7 +13,7 @@ use crate::dht::id::NodeId;
 use crate::dht::items::{self, ItemSlot};
 use crate::dht::lookup::{Lookup, LookupSlot, Purpose};
 use crate::dht::peers::StoredPeerSlot;
-use crate::dht::table::{Contact, RouteSlot, RoutingTable, nearest};
+use crate::dht::table::{Contact, RouteSlot, RoutingTable, nearest, nearest_bad};
 use crate::dht::tokens::Tokens;
 use crate::error::Full;
 use crate::id::InfoHash;
@@ -218,7 +218,8 @@ impl View<'_> {
         self.core.bootstrapped = false;
     }
 
-    /// Starts a lookup with the nearest known nodes.
+    /// Starts a lookup with the nearest known nodes. Without a node that answers, those that failed are tried again: it may
+    /// have been our own network.
     pub(super) fn start(&mut self, target: NodeId, purpose: Purpose) -> Option<u32> {
         let slot = self.lookups.iter_mut().find(|slot| slot.0.is_none())?;
         let number = self.core.next_lookup;
@@ -231,6 +232,9 @@ impl View<'_> {
         if empty {
             for (ping, number) in self.core.pings.iter().zip(1..) {
                 lookup.add_address(ping.addr, number);
+            }
+            for contact in nearest_bad(self.routes, target) {
+                lookup.add(contact, true);
             }
         }
         self.core.next_lookup = number.wrapping_add(1);

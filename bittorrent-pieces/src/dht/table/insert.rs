@@ -67,10 +67,11 @@ pub(super) fn queried(
         |entry: &Entry| entry.contact.id == contact.id || entry.contact.addr == contact.addr;
     if let Some(at) = position(slots, known) {
         let entry = slots.get_mut(at).and_then(|slot| slot.0.as_mut());
-        if let Some(entry) = entry.filter(|entry| entry.contact == contact) {
+        let same = entry.filter(|entry| entry.contact == contact);
+        return same.is_some_and(|entry| {
             entry.heard_at = now;
-        }
-        return false;
+            entry.failures >= FAILURES // it is there again
+        });
     }
     contact.id != own && !matches!(place(slots, own, depth, contact, now), Place::Refused)
 }

@@ -49,7 +49,7 @@ impl<S: AsRef<[RouteSlot]> + AsMut<[RouteSlot]>> RoutingTable<S> {
     }
 
     /// Notes that a node sent a query. That keeps a known node good; an unknown one is not inserted. Returns
-    /// whether it would be inserted if it [`responded`](Self::responded), so a ping is worthwhile.
+    /// whether it would be inserted if it [`responded`](Self::responded), or a bad node become good, so a ping is worthwhile.
     pub fn queried(&mut self, now: Duration, contact: Contact) -> bool {
         insert::queried(self.slots.as_mut(), self.own, self.depth, contact, now)
     }
@@ -155,18 +155,31 @@ pub(in crate::dht) fn nearest(
     slots: &[RouteSlot],
     target: NodeId,
 ) -> impl Iterator<Item = Contact> + use<'_> {
-    let nearest = nearest_slots(slots, target).into_iter();
-    nearest.map_while(|index| slots.get(index).and_then(RouteSlot::contact))
+    contacts_of(slots, nearest_slots(slots, target, |entry| entry.failures < FAILURES))
 }
 
-/// Returns the slots of these nodes; unused places are the last and beyond all slots.
-fn nearest_slots(slots: &[RouteSlot], target: NodeId) -> [usize; K] {
+/// Returns up to eight bad nodes, the nearest to an id first.
+pub(in crate::dht) fn nearest_bad(
+    slots: &[RouteSlot],
+    target: NodeId,
+) -> impl Iterator<Item = Contact> + use<'_> {
+    contacts_of(slots, nearest_slots(slots, target, |entry| entry.failures >= FAILURES))
+}
+
+/// Returns the nodes of slots, which end with the first unused place.
+fn contacts_of(
+    slots: &[RouteSlot],
+    indices: [usize; K],
+) -> impl Iterator<Item = Contact> + use<'_> {
+    indices.into_iter().map_while(|index| slots.get(index).and_then(RouteSlot::contact))
+}
+
+/// Returns the slots of the nodes nearest to an id that `is` chooses; unused places are the last and beyond all slots.
+fn nearest_slots(slots: &[RouteSlot], target: NodeId, is: impl Fn(&Entry) -> bool) -> [usize; K] {
     let target = target.words();
     let mut best = [(u128::MAX, u32::MAX, u32::MAX); K]; // distances and slots
     for (index, slot) in (0..).zip(slots) {
-        let Some(entry) = slot.0.as_ref().filter(|entry| entry.failures < FAILURES) else {
-            continue;
-        };
+        let Some(entry) = slot.0.as_ref().filter(|entry| is(entry)) else { continue };
         let id = entry.contact.id.words();
         let mut carried = (id.0 ^ target.0, id.1 ^ target.1, index);
         if best.last().is_some_and(|farthest| carried < *farthest) {

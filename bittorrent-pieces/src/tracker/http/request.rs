@@ -9,6 +9,9 @@ use crate::id::{InfoHash, PeerId};
 use crate::text::{Escaped, nibble, parse};
 use crate::tracker::announce::{Announce, AnnounceEvent};
 
+/// The length of the longest address in bytes: IPv6 with an IPv4 address at its end.
+const MAX_ADDRESS_LEN: usize = 45;
+
 /// The request of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the two requests of BEP 3 and 48")]
@@ -150,9 +153,8 @@ fn announce(query: &[u8]) -> Result<HttpRequest<'_>, RequestError> {
         num_want: first(b"numwant").and_then(|value| parse(value.as_raw())),
         key: first(b"key").map_or(0, digits),
     };
-    let text = first(b"ip").and_then(|ip| core::str::from_utf8(ip.as_raw()).ok());
     let compact = first(b"compact").is_some_and(|value| value.as_raw() == b"1");
-    Ok(HttpRequest::Announce { announce, compact, ip: text.and_then(|ip| ip.parse().ok()) })
+    Ok(HttpRequest::Announce { announce, compact, ip: first(b"ip").and_then(address) })
 }
 
 /// Returns the values of a key of a query.
@@ -182,6 +184,13 @@ impl<'a> Iterator for Parameters<'a> {
             }
         }
     }
+}
+
+/// Reads an address, whose colons may be escaped.
+fn address(value: Escaped<'_>) -> Option<IpAddr> {
+    let mut text = [0; MAX_ADDRESS_LEN];
+    let len = value.decode(&mut text).ok()?;
+    core::str::from_utf8(text.get(..len)?).ok()?.parse().ok()
 }
 
 /// Reads 20 escaped bytes.

@@ -25,8 +25,8 @@ pub struct ExtendedHandshake<'a> {
     /// The length of the info dictionary in bytes (BEP 9); see
     /// [`MAX_METADATA_SIZE`](super::MAX_METADATA_SIZE).
     pub metadata_size: Option<u32>,
-    /// Whether it downloads nothing (BEP 21).
-    pub upload_only: bool,
+    /// Whether it downloads nothing (BEP 21). What an earlier handshake said holds until another one has the key.
+    pub upload_only: Option<bool>,
 }
 
 impl<'a> ExtendedHandshake<'a> {
@@ -50,7 +50,7 @@ impl<'a> ExtendedHandshake<'a> {
             ipv6: bytes(b"ipv6").and_then(ipv6),
             request_queue: number(dict, b"reqq"),
             metadata_size: number(dict, b"metadata_size"),
-            upload_only: number::<i64>(dict, b"upload_only").is_some_and(|value| value != 0),
+            upload_only: number::<i64>(dict, b"upload_only").map(|value| value != 0),
         })
     }
 
@@ -93,7 +93,7 @@ pub struct HandshakeDraft<'a> {
     /// How many requests we take at a time.
     pub request_queue: Option<u32>,
     /// Whether we download nothing (BEP 21).
-    pub upload_only: bool,
+    pub upload_only: Option<bool>,
     /// The name and version of the program.
     pub version: Option<&'a [u8]>,
     /// The address of the receiver as we see it.
@@ -116,7 +116,7 @@ impl HandshakeDraft<'_> {
                 (&b"metadata_size"[..], self.metadata_size),
                 (b"p", self.port.map(u32::from)),
                 (b"reqq", self.request_queue),
-                (b"upload_only", self.upload_only.then_some(1)),
+                (b"upload_only", self.upload_only.map(u32::from)),
             ] {
                 value.map_or(Ok(()), |value| dict.int(key, i64::from(value)))?;
             }

@@ -78,12 +78,6 @@ pub enum ExtendedError {
         /// How many there should be.
         expected: usize,
     },
-    /// More peers in an exchange than allowed (BEP 11).
-    #[error("{0} peers in one exchange")]
-    TooManyPeers(usize),
-    /// A peer twice in an exchange (BEP 11).
-    #[error("a peer twice in one exchange")]
-    Duplicate,
 }
 
 impl<'a> Extended<'a> {

@@ -3,12 +3,13 @@
 use core::net::SocketAddr;
 
 use super::{ExtendedError, dict};
-use crate::bencode::{Value, WriteError, Writer};
+use crate::bencode::{WriteError, Writer};
 use crate::compact::{CompactPeers, Family, PeersIter};
 
-/// The most peers added, and the most dropped, in any exchange but the first.
-pub const MAX_CHANGES: usize = 50;
-/// The most peers added in the first exchange. BEP 11 sets no limit; this is ours.
+/// The most peers added, and the most dropped, that are read of any exchange but the first. BEP 11 allows 50; libtorrent
+/// adds up to 100, and drops as many as it lost.
+pub const MAX_CHANGES: usize = 100;
+/// The most peers added that are read of the first exchange. BEP 11 sets no limit; this is ours.
 pub const MAX_FIRST: usize = 200;
 
 /// Peers that the sender connected to or lost since its last exchange, at most once a minute.
@@ -67,34 +68,28 @@ impl<'a> Pex<'a> {
     /// Its name in the handshake.
     pub const NAME: &'static [u8] = b"ut_pex";
 
-    /// Reads the body of a message; `first` if it is the first one of this peer. BEP 11 requires at least
-    /// one of the four lists; aria2 leaves out all when nothing changed.
+    /// Reads the body of a message; `first` if it is the first one of this peer. It is read as leniently as it is written:
+    /// peers above the limits, IPv6 first, and bytes that make no whole peer are left out. A peer may occur twice, or be
+    /// both added and dropped.
     ///
     /// # Errors
     ///
-    /// [`ExtendedError`]: a list of odd length, too many peers, a peer twice
-    /// or both added and dropped.
+    /// [`ExtendedError`]: not a dictionary.
     pub fn decode(body: &'a [u8], first: bool) -> Result<Self, ExtendedError> {
         let (dict, _) = dict(body)?;
-        let flags = |key: &[u8]| dict.find(key).and_then(|value| value.as_bytes());
-        let pex = Self {
-            added: list(dict, "added", Family::V4)?,
-            added_flags: flags(b"added.f").unwrap_or_default(),
-            added6: list(dict, "added6", Family::V6)?,
-            added6_flags: flags(b"added6.f").unwrap_or_default(),
-            dropped: list(dict, "dropped", Family::V4)?,
-            dropped6: list(dict, "dropped6", Family::V6)?,
-        };
+        let bytes =
+            |key: &[u8]| dict.find(key).and_then(|value| value.as_bytes()).unwrap_or_default();
         let limit = if first { MAX_FIRST } else { MAX_CHANGES };
-        let added = pex.added.len().saturating_add(pex.added6.len());
-        let dropped = pex.dropped.len().saturating_add(pex.dropped6.len());
-        if added.max(dropped) > limit {
-            return Err(ExtendedError::TooManyPeers(added.max(dropped)));
-        }
-        if twice(pex.added, pex.dropped) || twice(pex.added6, pex.dropped6) {
-            return Err(ExtendedError::Duplicate);
-        }
-        Ok(pex)
+        let lists = |v4: &[u8], v6: &[u8]| {
+            let v4 = list(bytes(v4), Family::V4, limit);
+            let v6 = list(bytes(v6), Family::V6, limit.saturating_sub(v4.len()));
+            (v4, v6)
+        };
+        let (added, added6) = lists(b"added", b"added6");
+        let (dropped, dropped6) = lists(b"dropped", b"dropped6");
+        let added_flags = bytes(b"added.f");
+        let added6_flags = bytes(b"added6.f");
+        Ok(Self { added, added_flags, added6, added6_flags, dropped, dropped6 })
     }
 
     /// Returns the peers that the sender connected to, IPv4 first, and what it knows of them.
@@ -176,20 +171,8 @@ impl Iterator for Dropped<'_> {
     }
 }
 
-fn list<'a>(
-    dict: Value<'a>,
-    key: &'static str,
-    family: Family,
-) -> Result<CompactPeers<'a>, ExtendedError> {
-    let bytes = match dict.find(key.as_bytes()) {
-        Some(value) => value.as_bytes().ok_or(ExtendedError::Key(key))?,
-        None => &[],
-    };
-    CompactPeers::new(family, bytes).ok_or(ExtendedError::Key(key))
-}
-
-/// Returns whether an entry is in two places; at most 400 are compared.
-fn twice(added: CompactPeers<'_>, dropped: CompactPeers<'_>) -> bool {
-    let all = || added.iter().chain(dropped.iter());
-    all().enumerate().any(|(at, peer)| all().skip(at.saturating_add(1)).any(|other| other == peer))
+/// Reads at most `limit` whole peers at the front of a list.
+fn list(bytes: &[u8], family: Family, limit: usize) -> CompactPeers<'_> {
+    let most = family.stride().saturating_mul(limit);
+    CompactPeers::front(family, bytes.get(..most).unwrap_or(bytes))
 }

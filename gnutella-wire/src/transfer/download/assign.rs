@@ -51,7 +51,6 @@ impl Core<'_> {
         let peers = self.sources.iter().filter_map(|slot| slot.peer.as_ref());
         let connections = peers.filter(|peer| connecting(peer)).count();
         if connections >= usize::from(self.state.config.max_connections)
-            || self.state.is_over()
             || !self.has_work_for(index)
         {
             return;

@@ -227,7 +227,7 @@ impl Core<'_> {
     }
 
     fn learn_tree(&mut self, index: usize, head: &Head<'_>) {
-        let Some((uri, root)) = tree_of(head, self.state.sha1) else { return };
+        let Some((uri, root)) = tree_of(head, self.state.sha1, self.state.root) else { return };
         self.offer_tree(index, uri, root);
     }
 
@@ -326,22 +326,34 @@ impl Answer<'_> {
 }
 
 /// Reads `X-Thex-URI: <uri>;<root>`, which may be folded. Without a root it is that of the bitprint.
-fn tree_of<'a>(head: &Head<'a>, sha1: Option<Sha1>) -> Option<(&'a [u8], TigerRoot)> {
+fn tree_of<'a>(
+    head: &Head<'a>,
+    sha1: Option<Sha1>,
+    root: Option<TigerRoot>,
+) -> Option<(&'a [u8], TigerRoot)> {
     let value = head.header("X-Thex-URI")?.as_bytes();
     let split = value.iter().rposition(|byte| *byte == b';');
     let named = split.and_then(|at| {
         let (uri, root) = value.split_at_checked(at)?;
         Some((uri.trim_ascii(), TigerRoot::parse(root.get(1..)?.trim_ascii())?))
     });
-    let named = named.or_else(|| Some((value, bitprint_root(head, sha1)?)));
+    let named = named.or_else(|| Some((value, bitprint_root(head, sha1, root)?)));
     named.filter(|(uri, _)| uri.first() == Some(&b'/') && uri.iter().all(u8::is_ascii_graphic))
 }
 
-fn bitprint_root(head: &Head<'_>, sha1: Option<Sha1>) -> Option<TigerRoot> {
+/// Returns the root of the bitprint of the file: by its hash, or if only its root is known, by that.
+fn bitprint_root(
+    head: &Head<'_>,
+    sha1: Option<Sha1>,
+    known: Option<TigerRoot>,
+) -> Option<TigerRoot> {
     let names = ["X-Gnutella-Content-URN", "X-Content-URN"];
     let mut urns = names.into_iter().flat_map(|name| head.items(name));
     urns.find_map(|urn| match Urn::parse(urn.as_bytes())? {
-        Urn::Bitprint(hash, root) if Some(hash) == sha1 => Some(root),
+        Urn::Bitprint(hash, root) => {
+            let is_ours = sha1.map_or(known == Some(root), |sha1| sha1 == hash);
+            is_ours.then_some(root)
+        }
         _ => None,
     })
 }

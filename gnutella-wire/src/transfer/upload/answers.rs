@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-use super::logic::{Core, active, queued};
-use super::slots::{Body, Client, Phase, Place, UploadSlot, Wish};
+use super::logic::{Core, active, clients, queued};
+use super::slots::{Body, Client, Phase, Place, Wish};
 use super::{Offer, UploadError};
 use crate::http::{ContentRange, Method, Response};
 use crate::huge::Urn;
@@ -57,20 +57,27 @@ impl Core<'_> {
         Answer::Queued(Place { number: place.unwrap_or(self.state.next_place), poll_from })
     }
 
-    /// Returns whether a slot is free for a client: for those before it in the queue as well.
+    /// Returns whether a slot is free for a client: for those before it in the queue as well. Of one address, no more of them
+    /// count than it may have slots.
     fn may_begin(&self, client: &Client) -> bool {
         let free = usize::from(self.state.config.slots).saturating_sub(active(self.slots));
-        let clients = || self.slots.iter().filter_map(|slot: &UploadSlot| slot.client.as_ref());
-        let own = clients().filter(|other| other.ip == client.ip && other.takes_slot()).count();
-        let may_have_slot = own < usize::from(self.state.config.slots_per_host);
-        may_have_slot && self.before(client) < free
+        let waiting = self.before(client).filter(|other| self.has_share(other)).count();
+        waiting < free && self.has_share(client)
     }
 
-    /// Returns how many wait in the queue before a client.
-    fn before(&self, client: &Client) -> usize {
+    /// Returns whether the share of the address of a client has a slot for it: besides those in use, and for those of the same
+    /// address that wait before it.
+    fn has_share(&self, client: &Client) -> bool {
+        let share = usize::from(self.state.config.slots_per_host);
+        let own = |other: &&Client| other.ip == client.ip;
+        let in_use = clients(self.slots).filter(|other| other.takes_slot()).filter(own).count();
+        in_use.saturating_add(self.before(client).filter(own).count()) < share
+    }
+
+    /// Returns those that wait in the queue before a client.
+    fn before(&self, client: &Client) -> impl Iterator<Item = &Client> {
         let own = client.place.map_or(u64::MAX, |place| place.number);
-        let places = self.slots.iter().filter_map(|slot| slot.client.as_ref()?.place);
-        places.filter(|place| place.number < own).count()
+        clients(self.slots).filter(move |it| it.place.is_some_and(|place| place.number < own))
     }
 
     fn begin(&mut self, index: usize, answer: &Answer, wish: Wish, offer: &Offer<'_>) {
@@ -180,7 +187,7 @@ impl Core<'_> {
         let config = &self.state.config;
         let others = queued(self.slots);
         let length = others.saturating_add(usize::from(client.place.is_none()));
-        let before = self.before(&Client { place: Some(place), ..*client });
+        let before = self.before(&Client { place: Some(place), ..*client }).count();
         w.text(format_args!(
             "X-Queue: position={},length={length},limit={},pollMin={},pollMax={}\r\n",
             before.saturating_add(1),

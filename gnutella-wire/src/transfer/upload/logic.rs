@@ -31,7 +31,7 @@ impl State {
     }
 }
 
-fn clients(slots: &[UploadSlot]) -> impl Iterator<Item = &Client> {
+pub(super) fn clients(slots: &[UploadSlot]) -> impl Iterator<Item = &Client> {
     slots.iter().filter_map(|slot| slot.client.as_ref())
 }
 
