@@ -15,22 +15,19 @@ pub(super) struct Places {
 /// hashing is fast"), by which no two keys that a stranger chooses meet more often than chance has it, unless he knows the
 /// seed; then a permutation that is not linear, or keys of equal distances would fill some groups and leave others empty.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Hasher {
-    sum: u64,
-    of_kind: u64,
-    of_id: [u64; 4],
-    odd: u64,
-}
+pub(crate) struct Hasher([u64; 6]);
 
 impl Hasher {
     pub(crate) const fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
-        Self {
-            sum: rng.next_u64(),
-            of_kind: rng.next_u64(),
-            of_id: [rng.next_u64(), rng.next_u64(), rng.next_u64(), rng.next_u64()],
-            odd: rng.next_u64() | 1,
-        }
+        Self([
+            rng.next_u64(),
+            rng.next_u64(),
+            rng.next_u64(),
+            rng.next_u64(),
+            rng.next_u64(),
+            rng.next_u64(),
+        ])
     }
 
     /// Returns where a key may lie among this many groups.
@@ -45,13 +42,14 @@ impl Hasher {
     }
 
     fn hash(&self, kind: Kind, id: u128) -> u64 {
-        let mut sum = self.sum.wrapping_add(self.of_kind.wrapping_mul(kind.number().into()));
+        let Self([sum, of_kind, of_id @ ..]) = *self;
+        let mut sum = sum.wrapping_add(of_kind.wrapping_mul(kind.number().into()));
         let id = id.to_le_bytes();
-        for (factor, word) in self.of_id.into_iter().zip(id.as_chunks().0) {
+        for (factor, word) in of_id.into_iter().zip(id.as_chunks().0) {
             let word = u64::from(u32::from_le_bytes(*word));
             sum = sum.wrapping_add(factor.wrapping_mul(word));
         }
-        let product = (sum ^ sum >> 32).wrapping_mul(self.odd);
+        let product = (sum ^ sum >> 32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         product ^ product >> 32
     }
 }

@@ -21,6 +21,9 @@ pub(super) const NAMED: u8 = 2;
 /// A file was given this path.
 pub(super) const TAKEN: u8 = 4;
 
+/// How many places are looked at before the table is searched from one of them on.
+const JUMPS: usize = 32;
+
 /// The hash of a path, without regard to case.
 #[derive(Clone)]
 pub(super) struct PathHash(Sha1);
@@ -70,9 +73,56 @@ pub(super) fn add(slots: &mut [PathSlot], hash: u64, uses: u8) -> bool {
 
 /// Returns the slot of a hash, or the unused one that it would take.
 fn find(slots: &[PathSlot], hash: u64) -> Option<usize> {
-    let len = u64::try_from(slots.len()).ok()?;
-    let start = usize::try_from(hash.checked_rem(len)?).ok()?;
-    let order = (start..slots.len()).chain(0..start);
     let fits = |slot: &PathSlot| slot.uses == 0 || slot.hash == hash;
-    order.into_iter().find(|at| slots.get(*at).is_some_and(fits))
+    places(hash, slots.len()).find(|at| slots.get(*at).is_some_and(fits))
+}
+
+/// Returns the order in which a hash looks for its slot: places that all bits of the hash decide, then the rest of the table
+/// from the last of them on. Whoever chooses names of one place chooses no more than that one.
+fn places(hash: u64, len: usize) -> impl Iterator<Item = usize> {
+    let place = move |hash: u64| {
+        let at = hash.checked_rem(u64::try_from(len).ok()?)?;
+        usize::try_from(at).ok()
+    };
+    let again = |hash: &u64| Some(hash.rotate_left(32).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let jumps = core::iter::successors(Some(hash), again).take(JUMPS);
+    let last = jumps.clone().last().and_then(place).unwrap_or(0);
+    jumps.filter_map(place).chain(last..len).chain(0..last)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+
+    use super::*;
+
+    /// Hashes that all begin at one place, or in a small part of the table.
+    #[test]
+    fn hashes_of_one_place_go_apart() {
+        for len in [2_000, 2_048] {
+            for spread in [1, 32] {
+                let mut slots = vec![PathSlot::EMPTY; len];
+                let mut looked = 0;
+                for n in 0..1_000_u64 {
+                    let number = n.wrapping_mul(0x5851_F42D_4C95_7F2D) >> 16;
+                    let hash = number * len as u64 + n % spread;
+                    let at = find(&slots, hash).expect("a free slot");
+                    looked += places(hash, len).position(|place| place == at).expect("it");
+                    assert!(add(&mut slots, hash, NAMED));
+                }
+                assert!(looked < 3_000, "{looked} for 1,000 of {len} slots, {spread} places");
+            }
+        }
+    }
+
+    #[test]
+    fn every_slot_is_found() {
+        for len in [0, 1, 2, 3, 40] {
+            let mut slots = vec![PathSlot::EMPTY; len];
+            let hash = |n: usize| 7 * n as u64 * 40;
+            assert!((0..len).all(|n| add(&mut slots, hash(n), FOLDER)), "{len}");
+            assert!(!add(&mut slots, hash(len), FOLDER), "{len}");
+            assert!((0..len).all(|n| uses(&slots, hash(n)) == FOLDER), "{len}");
+        }
+    }
 }
