@@ -159,7 +159,7 @@ fn peers_that_came_and_went() {
     let nobody = Pex::decode(b"de", true).unwrap(); // as aria2 has it
     assert_eq!(nobody.added().count() + nobody.dropped().count(), 0);
     assert_eq!(Pex::decode(b"le", true), Err(ExtendedError::NotDictionary));
-    // A list that is none costs only itself, and so does half a peer.
+    // A value of another type costs only itself, and so does half a peer.
     let dropped = Pex::decode(b"d5:addedle7:dropped8:\x0A\0\0\x01\0\x50\x0A\0e", false).unwrap();
     assert_eq!(dropped.added().count(), 0);
     assert!(dropped.dropped().eq(["10.0.0.1:80".parse().unwrap()]));

@@ -111,7 +111,9 @@ fn no_single_liar_refuses_a_join() {
 fn a_contact_that_lies_does_not_refuse_a_join_where_another_one_is_known() {
     all_join("claims", |seed| join(seed, (5, claims), 5, Some(6)));
     all_join("poses", |seed| join(seed, (5, poses), 5, Some(6)));
+    // The only one that is known lies about this place, and names others rightly.
     all_join("poses alone", |seed| join(seed, (5, poses), 5, None));
+    all_join("claims alone", |seed| join(seed, (5, claims), 5, None));
 }
 
 /// The member with the identifier is the contact, or another one.

@@ -49,6 +49,16 @@ fn a_folder_is_shared_file_by_file() {
         world.send(1, 870, "\"/mnt/\" \"x.mp3\" m 1 1 1 1 \"broken"),
         sent(&[(1, 404, "malformed fields")])
     );
+    // A file of 5 GB, whose size has no room, costs only itself.
+    assert_eq!(
+        world.send(1, 870, "\"/iso/\" \"big one\" m 5000000000 0 0 0 \"small one\" m 7 0 0 0"),
+        sent(&[(1, 404, "malformed fields")])
+    );
+    assert_eq!(
+        world.send(1, 102, "\"/iso/big one\""),
+        sent(&[(1, 404, "this file is not shared")])
+    );
+    assert_eq!(world.send(1, 102, "\"/iso/small one\""), []);
     assert_eq!(world.send(1, 102, "\"/mnt/x.mp3\""), []);
     assert_eq!(world.send(1, 102, "\"/mnt/x.mp3\""), sent(&[(1, 404, "this file is not shared")]));
 }

@@ -141,6 +141,8 @@ pub(super) enum OwnLookup {
     Twin,
     /// A joining node looks for its place once more, around the node that has named another one with its identifier.
     SecondWay,
+    /// A joining node that knows that one alone looks for a third node, on the other side of the ring.
+    Third,
 }
 
 /// A query that has yet to be answered.

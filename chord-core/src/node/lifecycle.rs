@@ -129,6 +129,9 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
     /// The lookup of the own identifier has ended at the node before it.
     pub(super) fn located(&mut self, ended: &Ended<I, A>) {
         let purpose = core::mem::take(&mut self.core.own_lookup);
+        if purpose == OwnLookup::Third {
+            return self.third_found(ended);
+        }
         match ended.outcome {
             Outcome::Owner(owner) if owner.id == self.core.me.id => match purpose {
                 // The other one has answered itself, or a second node has named it.
@@ -152,7 +155,29 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
         let start = elsewhere.or_else(|| contacts::next_known(self.contacts, namer.address));
         match start.filter(|start| start.address != twin.address) {
             Some(start) => self.look_around(start, namer),
-            None => self.ask_twin(),
+            None => self.look_for_third(namer),
+        }
+    }
+
+    /// Asks the only node that is known for one on the other side of the ring: it may lie about this place alone.
+    fn look_for_third(&mut self, namer: Peer<I, A>) {
+        self.core.own_lookup = OwnLookup::Third;
+        let key = self.core.me.id.plus(I::power_of_two(I::BITS.saturating_sub(1)));
+        if let Some(lookup) = self.begin_own(key, namer) {
+            lookup.start_at_contact();
+        }
+        self.ask_origin(self.core.settings.tries);
+    }
+
+    fn third_found(&mut self, ended: &Ended<I, A>) {
+        let namer = ended.origin;
+        let twin = self.core.saved.unwrap_or(namer);
+        let known = [namer.address, twin.address, self.core.me.address];
+        match ended.outcome {
+            Outcome::Owner(third) if !known.contains(&third.address) => {
+                self.look_around(third, namer);
+            }
+            _ => self.ask_twin(),
         }
     }
 

@@ -89,7 +89,7 @@ impl<I: Identifier, A: Address> NodeMut<'_, I, A> {
             OwnLookup::Finger => self.handle_finger(&ended),
             OwnLookup::Backup => self.handle_backup(ended.outcome),
             OwnLookup::Twin => self.handle_twin_checked(ended.outcome),
-            OwnLookup::SecondWay => {} // only a joining node has one
+            OwnLookup::SecondWay | OwnLookup::Third => {} // only a joining node has one
         }
     }
 

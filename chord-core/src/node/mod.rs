@@ -154,7 +154,7 @@ impl<I: Identifier, A: Address, S: NodeStorage<I, A>> Node<I, A, S> {
 
     /// Joins the ring that the node at `contact` belongs to. [`Event::Joined`] or
     /// [`Event::JoinFailed`] follows. Where the contact is silent or may lie, the join goes on by the seeds of
-    /// [`add_seed`](Self::add_seed); a contact that lies and is the only one can end it.
+    /// [`add_seed`](Self::add_seed). The only node that is known can end it by lies about every key.
     ///
     /// # Errors
     ///

@@ -53,6 +53,13 @@ impl<'a> Fields<'a> {
         number.unwrap_or_default()
     }
 
+    /// Skips words up to the next name in quotes, or the end.
+    pub(super) fn skip_to_quote(&mut self) {
+        while !self.is_empty() && !self.0.trim_ascii_start().starts_with(b"\"") {
+            self.word();
+        }
+    }
+
     /// Returns what is left, as it stands.
     pub(super) fn rest(&self) -> Option<Text<'a>> {
         Text::new(self.0.trim_ascii_start())

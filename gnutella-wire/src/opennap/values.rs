@@ -52,11 +52,11 @@ pub struct Folder<'a> {
     pub files: Text<'a>,
 }
 
-/// Iterates over the files of a [`Folder`]. After one that is malformed there are no more.
+/// Iterates over the files of a [`Folder`]. After one that is malformed, such as one of 4 GiB or more, comes the next name in
+/// quotes.
 #[derive(Debug, Clone)]
 pub struct FolderFiles<'a> {
     fields: Fields<'a>,
-    failed: bool,
 }
 
 /// A file that was found, and whose it is.
@@ -176,7 +176,7 @@ impl<'a> Folder<'a> {
     /// Iterates over the files.
     #[must_use]
     pub const fn files(self) -> FolderFiles<'a> {
-        FolderFiles { fields: Fields::new(self.files.as_bytes()), failed: false }
+        FolderFiles { fields: Fields::new(self.files.as_bytes()) }
     }
 }
 
@@ -184,11 +184,13 @@ impl<'a> Iterator for FolderFiles<'a> {
     type Item = Result<File<'a>, NapError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed || self.fields.is_empty() {
+        if self.fields.is_empty() {
             return None;
         }
         let file = File::read(&mut self.fields);
-        self.failed = file.is_none();
+        if file.is_none() {
+            self.fields.skip_to_quote();
+        }
         Some(file.ok_or(NapError::Malformed(Kind::SHARE_FOLDER)))
     }
 }
