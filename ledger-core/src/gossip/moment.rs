@@ -17,6 +17,7 @@ impl Moment {
         Self { secs: time.as_secs(), nanos: time.subsec_nanos() }
     }
 
+    #[inline(never)] // inlined wherever it is called it adds 800 bytes of text
     pub(super) fn get(self) -> Duration {
         let nanos = Duration::from_nanos(self.nanos.into());
         Duration::from_secs(self.secs).saturating_add(nanos)
