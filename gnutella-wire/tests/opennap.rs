@@ -436,6 +436,6 @@ fn a_user_passes_through_the_states_of_its_table() {
 
 #[test]
 fn slots_are_as_large_as_documented() {
-    assert!(size_of::<UserSlot>() <= 1_336 && size_of::<FileSlot>() == 352); // less on 32 bits
+    assert!(size_of::<UserSlot>() <= 1_304 && size_of::<FileSlot>() == 352); // less on 32 bits
     assert!(size_of::<Index<()>>() <= 272 && size_of::<Client>() <= 96);
 }

@@ -188,7 +188,8 @@ impl Core<'_> {
         plan.walked = ask.walked;
         plan.due = plan.due.saturating_sub(1);
         plan.asked = plan.asked.saturating_add(1);
-        plan.reached = plan.reached.saturating_add(horizon(ask.degree, ask.header.ttl));
+        let reached = u32::try_from(horizon(ask.degree, ask.header.ttl)).unwrap_or(u32::MAX);
+        plan.reached = plan.reached.saturating_add(reached);
         if guided && plan.asked.checked_rem(STATUS_EVERY) == Some(0) {
             let Some(index) = place_of(self.conns, from) else { return };
             let leaf = self.conn(index).filter(|leaf| leaf.neighbour.vendor_messages);

@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::routes::RouteSource;
 use crate::wire::{Function, HEADER_LEN, Header, QueryFlags};
 
-/// Storage for one query that is being pursued: 384 bytes on a 64-bit host.
+/// Storage for one query that is being pursued: 376 bytes on a 64-bit host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuerySlot(pub(super) Place<Pending>);
 
@@ -48,7 +48,7 @@ pub(super) struct Plan {
     pub(super) due: u8,       // how many are to be asked now
     pub(super) ttl: u8,       // with which TTL
     pub(super) asked: u16,
-    pub(super) reached: u64, // how many servents at most
+    pub(super) reached: u32, // how many servents at most
 }
 
 impl QuerySlot {
@@ -143,10 +143,9 @@ impl Pending {
     /// as good as those that were asked.
     pub(super) fn ttl(&self, plan: &Plan, peers: usize, degree: u32, config: &Config) -> u8 {
         let missing = u32::from(config.results).saturating_sub(self.hits);
-        let reached = u32::try_from(plan.reached).unwrap_or(u32::MAX);
-        let hosts = match missing.checked_mul(reached) {
+        let hosts = match missing.checked_mul(plan.reached) {
             Some(product) => product.checked_div(self.hits),
-            None => reached.checked_div(self.hits).map(|each| each.saturating_mul(missing)),
+            None => plan.reached.checked_div(self.hits).map(|each| each.saturating_mul(missing)),
         };
         let each = hosts.and_then(|hosts| hosts.checked_div(u32::try_from(peers).ok()?));
         let each = each.map_or(u64::MAX, u64::from); // no hit yet: as far as may be

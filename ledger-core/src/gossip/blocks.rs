@@ -57,8 +57,8 @@ impl BlockRequest {
         let free = candidates
             .map(|(at, peer)| (at, peer, in_flight(at, requests)))
             .filter(|(_, peer, in_flight)| *in_flight < usize::from(peer.window));
-        let best =
-            free.min_by_key(|(at, peer, in_flight)| (peer.stalls, *in_flight, peer.latency, *at));
+        let best = free
+            .min_by_key(|(at, peer, in_flight)| (peer.stalls, *in_flight, peer.latency.get(), *at));
         best.map(|(at, _, _)| at)
     }
 

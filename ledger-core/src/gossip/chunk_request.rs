@@ -20,7 +20,7 @@ impl ChunkRequest {
         let may_ask =
             |at: usize, peer: &PeerSlot| peer.is_open() && self.asking.may_ask(at) && has_it(peer);
         let slots = peers.iter().enumerate().filter(|(at, peer)| may_ask(*at, peer));
-        slots.min_by_key(|(at, peer)| (peer.stalls, peer.latency, *at)).map(|(at, _)| at)
+        slots.min_by_key(|(at, peer)| (peer.stalls, peer.latency.get(), *at)).map(|(at, _)| at)
     }
 
     pub(super) fn deadline(&self, timeout: Duration) -> Option<Duration> {

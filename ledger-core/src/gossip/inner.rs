@@ -6,6 +6,7 @@ use super::blocks::BlockRequest;
 use super::chunk_request::ChunkRequest;
 use super::config::GossipConfig;
 use super::message::{MAX_IDS, Status};
+use super::moment::Moment;
 use super::peer::{MAX_PENALTY, PeerSlot, Phase, Sync};
 use super::storage::GossipParts;
 use super::transactions::{Transactions, TransactionsRef, TransactionsRoot};
@@ -174,10 +175,10 @@ impl InnerMut<'_> {
             }
             BlockVerdict::Orphan => {
                 peer.continue_from = None;
-                peer.sync = Sync::Paused { until: later };
+                peer.sync = Sync::Paused { until: Moment::of(later) };
             }
             BlockVerdict::NotYet | BlockVerdict::NoRoom => {
-                peer.sync = Sync::Paused { until: later };
+                peer.sync = Sync::Paused { until: Moment::of(later) };
             }
             BlockVerdict::Invalid => peer.penalize(now, MAX_PENALTY, CloseReason::Invalid),
         }
@@ -240,7 +241,7 @@ impl InnerMut<'_> {
                 peer.status_due = true;
             }
             if matches!(peer.sync, Sync::Paused { .. }) && has_changed {
-                peer.sync = Sync::At(now);
+                peer.sync = Sync::At(Moment::of(now));
             }
         }
     }

@@ -71,6 +71,7 @@ mod headers;
 mod inner;
 mod machine;
 mod message;
+mod moment;
 mod peer;
 mod presync;
 mod receive;

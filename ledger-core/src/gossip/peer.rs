@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::config::GossipConfig;
 use super::message::{MAX_IDS, Status};
+use super::moment::Moment;
 use super::types::CloseReason;
 use crate::conn::ConnId;
 use crate::hash::BlockId;
@@ -25,9 +26,9 @@ pub struct PeerSlot {
     pub(super) connected_due: bool, // the event
     pub(super) snapshot_due: bool,
     pub(super) more_due: bool, // it waits until it may announce more
-    pub(super) since: Duration,
-    pub(super) heard_at: Duration,
-    pub(super) sent_at: Duration,
+    pub(super) since: Moment,
+    pub(super) heard_at: Moment,
+    pub(super) sent_at: Moment,
     pub(super) tip: BlockId,
     pub(super) height: u64,
     pub(super) snapshot: Option<Status>, // that it hands out
@@ -35,15 +36,15 @@ pub struct PeerSlot {
     pub(super) continue_from: Option<BlockId>, // the last header of an unfinished sequence
     pub(super) light_headers: u32,
     pub(super) penalty: u16,
-    pub(super) penalty_at: Duration,
+    pub(super) penalty_at: Moment,
     pub(super) header_stalls: u8, // requests for headers in a row without an answer
     pub(super) stalls: u8,        // blocks that did not come, less those that came
     pub(super) window: u8,        // blocks that it may be asked for at a time
-    pub(super) latency: Duration,
+    pub(super) latency: Moment,
     pub(super) announced: u64, // number of the last transaction that was announced
-    pub(super) announce_at: Duration, // the next announcements, unless it asks for them before
+    pub(super) announce_at: Moment, // the next announcements, unless it asks for them before
     pub(super) credit: u32,    // transactions that may be asked for
-    pub(super) credit_at: Duration,
+    pub(super) credit_at: Moment,
 }
 
 /// How far a connection is.
@@ -63,11 +64,11 @@ pub(super) enum Sync {
     /// All its headers are known.
     Idle,
     /// It is asked at this time.
-    At(Duration),
+    At(Moment),
     /// It was asked. If its tip changes meanwhile, it is asked again.
-    Asked { at: Duration, again: bool },
+    Asked { at: Moment, again: bool },
     /// The node has no room. It is asked when the chain has grown, or at this time.
-    Paused { until: Duration },
+    Paused { until: Moment },
 }
 
 impl PeerSlot {
@@ -81,9 +82,9 @@ impl PeerSlot {
         connected_due: false,
         snapshot_due: false,
         more_due: false,
-        since: Duration::ZERO,
-        heard_at: Duration::ZERO,
-        sent_at: Duration::ZERO,
+        since: Moment::ZERO,
+        heard_at: Moment::ZERO,
+        sent_at: Moment::ZERO,
         tip: BlockId::from_bytes([0; 32]),
         height: 0,
         snapshot: None,
@@ -91,18 +92,19 @@ impl PeerSlot {
         continue_from: None,
         light_headers: 0,
         penalty: 0,
-        penalty_at: Duration::ZERO,
+        penalty_at: Moment::ZERO,
         header_stalls: 0,
         stalls: 0,
         window: 0,
-        latency: Duration::ZERO,
+        latency: Moment::ZERO,
         announced: 0,
-        announce_at: Duration::ZERO,
+        announce_at: Moment::ZERO,
         credit: 0,
-        credit_at: Duration::ZERO,
+        credit_at: Moment::ZERO,
     };
 
     pub(super) fn new(conn: ConnId, dialled: bool, now: Duration, credit: u32) -> Self {
+        let now = Moment::of(now);
         Self {
             phase: Phase::Hello,
             conn,
@@ -112,7 +114,7 @@ impl PeerSlot {
             sent_at: now,
             penalty_at: now,
             window: 1,
-            latency: FIRST_LATENCY,
+            latency: Moment::of(FIRST_LATENCY),
             credit,
             credit_at: now,
             ..Self::EMPTY
@@ -140,10 +142,10 @@ impl PeerSlot {
 
     /// Adds to the penalty, of which each second forgives a point, and disconnects a peer that has too much of it.
     pub(super) fn penalize(&mut self, now: Duration, points: u16, reason: CloseReason) {
-        let passed = now.saturating_sub(self.penalty_at).as_secs();
+        let passed = now.saturating_sub(self.penalty_at.get()).as_secs();
         let forgiven = u16::try_from(passed).unwrap_or(u16::MAX);
         self.penalty = self.penalty.saturating_sub(forgiven).saturating_add(points);
-        self.penalty_at = now;
+        self.penalty_at = Moment::of(now);
         if self.penalty >= MAX_PENALTY {
             self.close(reason);
         }
@@ -155,8 +157,8 @@ impl PeerSlot {
         self.window = self.window.saturating_add(1).min(most);
         if let Some(asked_at) = asked_at {
             let took = now.saturating_sub(asked_at);
-            let sum = self.latency.saturating_mul(3).saturating_add(took);
-            self.latency = sum.checked_div(4).unwrap_or_default();
+            let sum = self.latency.get().saturating_mul(3).saturating_add(took);
+            self.latency = Moment::of(sum.checked_div(4).unwrap_or_default());
         }
     }
 
@@ -165,7 +167,7 @@ impl PeerSlot {
         self.light_headers = self.light_headers.saturating_add(headers);
         if self.light_headers > config.max_light_headers {
             self.light_headers = 0;
-            let until = now.saturating_add(config.silence_timeout);
+            let until = Moment::of(now.saturating_add(config.silence_timeout));
             self.sync = Sync::Paused { until };
         }
     }
@@ -184,27 +186,27 @@ impl PeerSlot {
         let missing = most.saturating_sub(self.credit);
         let per_second = u32::from(config.transactions_per_second);
         let seconds = missing.checked_add(per_second.checked_sub(1)?)?.checked_div(per_second)?;
-        self.credit_at.checked_add(Duration::from_secs(u64::from(seconds)))
+        self.credit_at.get().checked_add(Duration::from_secs(u64::from(seconds)))
     }
 
     fn refill_credit(&mut self, now: Duration, per_second: u16, burst: u32) {
-        let seconds = now.saturating_sub(self.credit_at).as_secs();
+        let seconds = now.saturating_sub(self.credit_at.get()).as_secs();
         if seconds == 0 {
             return;
         }
         let gained = seconds.saturating_mul(u64::from(per_second));
         let gained = u32::try_from(gained).unwrap_or(u32::MAX);
         self.credit = self.credit.saturating_add(gained).min(burst);
-        self.credit_at = now;
+        self.credit_at = Moment::of(now);
     }
 
     /// Plans to ask for headers.
     pub(super) fn sync_at(&mut self, at: Duration) {
         self.sync = match self.sync {
             Sync::Asked { at, .. } => Sync::Asked { at, again: true },
-            Sync::At(planned) => Sync::At(planned.min(at)),
+            Sync::At(planned) => Sync::At(Moment::of(planned.get().min(at))),
             Sync::Paused { until } => Sync::Paused { until },
-            Sync::Idle => Sync::At(at),
+            Sync::Idle => Sync::At(Moment::of(at)),
         };
     }
 }

@@ -6,6 +6,7 @@ use super::blocks::BlockRequest;
 use super::frame::{FRAME_LEN, MessageError, frame};
 use super::inner::InnerMut;
 use super::message::{Hello, MAX_IDS, Message, NotFound, Status, TxIds, max_len};
+use super::moment::Moment;
 use super::peer::{PeerSlot, Phase, Sync};
 use super::types::{CloseReason, NotConnected, Received};
 use crate::block::SealedHeader;
@@ -42,12 +43,12 @@ impl InnerMut<'_> {
                 return Ok(Received { consumed: 0, outcome: None });
             }
             Err(MessageError::UnknownKind { len, .. }) => {
-                self.change(at, |peer| peer.heard_at = now);
+                self.change(at, |peer| peer.heard_at = Moment::of(now));
                 return Ok(Received { consumed: len.saturating_add(FRAME_LEN), outcome: None });
             }
             Err(MessageError::Malformed(_)) => return Ok(self.malformed(at, bytes)),
         };
-        self.change(at, |peer| peer.heard_at = now);
+        self.change(at, |peer| peer.heard_at = Moment::of(now));
         let outcome = self.message(at, message);
         Ok(Received { consumed, outcome })
     }
@@ -90,7 +91,7 @@ impl InnerMut<'_> {
             Message::HaveTransactions(ids) => self.have_transactions(at, ids),
             Message::MoreTransactions => {
                 let now = self.inner.now;
-                self.change(at, |peer| peer.announce_at = now);
+                self.change(at, |peer| peer.announce_at = Moment::of(now));
             }
             Message::Transaction(bytes) => {
                 return self.transaction(at, bytes).then_some(message);
@@ -150,9 +151,9 @@ impl InnerMut<'_> {
         self.change(at, |peer| {
             peer.header_stalls = 0;
             peer.sync = match (has_more, again) {
-                (true, _) => Sync::At(now),
+                (true, _) => Sync::At(Moment::of(now)),
                 // Its tip has changed meanwhile. A peer whose tip changes all the time is asked now and then.
-                (false, true) => Sync::At(now.saturating_add(pause)),
+                (false, true) => Sync::At(Moment::of(now.saturating_add(pause))),
                 (false, false) => Sync::Idle,
             };
             if !has_more {

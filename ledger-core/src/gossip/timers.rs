@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::blocks::BlockRequest;
 use super::config::{GossipConfig, Timer};
 use super::inner::{Inner, InnerMut};
+use super::moment::Moment;
 use super::peer::{PeerSlot, Phase, Sync};
 use super::storage::GossipPartsRef;
 use super::transactions::TransactionsRef;
@@ -51,7 +52,7 @@ impl Inner {
                 let last = self.transactions.last;
                 let peers = parts.peers.iter().filter(|peer| peer.is_open());
                 let announcements = peers.clone().filter(|peer| peer.announced != last);
-                let announcements = announcements.map(|peer| peer.announce_at);
+                let announcements = announcements.map(|peer| peer.announce_at.get());
                 let more = peers.filter(|peer| peer.more_due);
                 let more = more.filter_map(|peer| peer.credit_deadline(config));
                 requests.chain(announcements).chain(more).filter(later).min()
@@ -67,13 +68,15 @@ impl Inner {
 /// Returns when a timer of a peer fires.
 fn peer_deadline(timer: Timer, config: &GossipConfig, peer: &PeerSlot) -> Option<Duration> {
     match timer {
-        Timer::Hello if peer.phase == Phase::Hello => peer.since.checked_add(config.hello_timeout),
-        Timer::Silence => peer.heard_at.checked_add(config.silence_timeout),
-        Timer::KeepAlive if peer.is_open() => peer.sent_at.checked_add(config.keep_alive),
+        Timer::Hello if peer.phase == Phase::Hello => {
+            peer.since.get().checked_add(config.hello_timeout)
+        }
+        Timer::Silence => peer.heard_at.get().checked_add(config.silence_timeout),
+        Timer::KeepAlive if peer.is_open() => peer.sent_at.get().checked_add(config.keep_alive),
         Timer::Headers => match peer.sync {
-            Sync::At(at) => Some(at),
-            Sync::Paused { until } => Some(until),
-            Sync::Asked { at, .. } => at.checked_add(config.request_timeout),
+            Sync::At(at) => Some(at.get()),
+            Sync::Paused { until } => Some(until.get()),
+            Sync::Asked { at, .. } => at.get().checked_add(config.request_timeout),
             Sync::Idle => None,
         },
         _ => None,
@@ -108,12 +111,14 @@ impl InnerMut<'_> {
                 Sync::Asked { .. } => {
                     let retry = now.saturating_add(self.inner.config.retry);
                     self.change(at, |peer| {
-                        peer.sync = Sync::At(retry);
+                        peer.sync = Sync::At(Moment::of(retry));
                         peer.header_stalls = peer.header_stalls.saturating_add(1);
                     });
                     self.close_if_stalled(at);
                 }
-                Sync::Paused { .. } => self.change(at, |peer| peer.sync = Sync::At(now)),
+                Sync::Paused { .. } => {
+                    self.change(at, |peer| peer.sync = Sync::At(Moment::of(now)));
+                }
                 Sync::At(_) | Sync::Idle => {}
             },
             Timer::Block | Timer::Transaction | Timer::Snapshot => {}

@@ -7,6 +7,7 @@ use core::time::Duration;
 use super::asking::bit;
 use super::bits::Bits;
 use super::message::MAX_IDS;
+use super::moment::Moment;
 use crate::buckets::{Link, bucket};
 use crate::hash::TxId;
 
@@ -42,9 +43,9 @@ pub(super) struct TransactionsRoot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     /// A peer announced it, and is asked for it at this time.
-    Wanted { from: usize, at: Duration },
+    Wanted { from: usize, at: Moment },
     /// The peer was asked.
-    Asked { from: usize, at: Duration },
+    Asked { from: usize, at: Moment },
     /// It was delivered. `relay`: it is announced to peers.
     Known { relay: bool },
     /// It cannot be used after the present tip. After another one it may be asked for again.
@@ -123,7 +124,7 @@ impl<'a> TransactionsRef<'a> {
     /// Returns the next transaction to ask a peer for.
     pub(super) fn to_ask(self, peer: usize, now: Duration) -> Option<usize> {
         let is_due = |slot: &TransactionSlot| match slot.state {
-            State::Wanted { from, at } => from == peer && at <= now,
+            State::Wanted { from, at } => from == peer && at.get() <= now,
             _ => false,
         };
         let due = self.pending().filter(|(_, slot)| is_due(slot));
@@ -136,7 +137,7 @@ impl<'a> TransactionsRef<'a> {
         for at in self.root.used.iter() {
             let slot = self.get(at);
             match slot.state {
-                State::Wanted { from, at } if at <= now => peers.due |= bit(from),
+                State::Wanted { from, at } if at.get() <= now => peers.due |= bit(from),
                 State::Known { relay: true } => peers.lack |= !slot.known_by,
                 _ => {}
             }
@@ -173,8 +174,8 @@ impl<'a> TransactionsRef<'a> {
     /// Returns when a peer is asked next, or the next answer is overdue.
     pub(super) fn deadlines(self, timeout: Duration) -> impl Iterator<Item = Duration> + 'a {
         self.pending().filter_map(move |(_, slot)| match slot.state {
-            State::Wanted { at, .. } => Some(at),
-            State::Asked { at, .. } => at.checked_add(timeout),
+            State::Wanted { at, .. } => Some(at.get()),
+            State::Asked { at, .. } => at.get().checked_add(timeout),
             State::Known { .. } | State::Refused => None,
         })
     }
@@ -281,7 +282,7 @@ impl<'a> Transactions<'a> {
 
     /// Notes that the peer was asked.
     pub(super) fn asked(&mut self, at: usize, from: usize, now: Duration) {
-        self.set_state(at, State::Asked { from, at: now });
+        self.set_state(at, State::Asked { from, at: Moment::of(now) });
     }
 
     /// Notes that a peer has a transaction. Returns whether it is new.
@@ -293,7 +294,7 @@ impl<'a> Transactions<'a> {
         if self.as_ref().wanted_of(peer) >= MAX_WANTED {
             return false;
         }
-        let state = State::Wanted { from: peer, at: now };
+        let state = State::Wanted { from: peer, at: Moment::of(now) };
         self.insert(id, bit(peer), state, false)
     }
 
@@ -338,7 +339,7 @@ impl<'a> Transactions<'a> {
     pub(super) fn delivered(&mut self, id: &TxId, peer: usize) -> Option<Duration> {
         let at = self.as_ref().find(id)?;
         let since = match self.as_ref().get(at).state {
-            State::Asked { at, .. } | State::Wanted { at, .. } => at,
+            State::Asked { at, .. } | State::Wanted { at, .. } => at.get(),
             State::Known { .. } | State::Refused => return None,
         };
         self.change(at, |slot| slot.known_by |= bit(peer));
@@ -355,7 +356,7 @@ impl<'a> Transactions<'a> {
             return;
         }
         self.change(place, |slot| slot.tries = tries);
-        self.set_state(place, State::Wanted { from, at });
+        self.set_state(place, State::Wanted { from, at: Moment::of(at) });
     }
 
     /// A peer does not deliver a transaction: the next one that has it is asked.
@@ -372,7 +373,7 @@ impl<'a> Transactions<'a> {
             self.free(at);
             return;
         }
-        self.set_state(at, State::Wanted { from: next, at: now });
+        self.set_state(at, State::Wanted { from: next, at: Moment::of(now) });
     }
 
     /// What was delivered was forged: the next peer that has the transaction is asked. The id does not cover the signatures.
@@ -403,7 +404,7 @@ impl<'a> Transactions<'a> {
         let pending = self.root.pending;
         for slot in pending.iter() {
             let State::Asked { from, at } = self.as_ref().get(slot).state else { continue };
-            if at.checked_add(timeout).is_some_and(|late| late <= now) {
+            if at.get().checked_add(timeout).is_some_and(|late| late <= now) {
                 self.give_up_on(slot, from, now);
             }
         }

@@ -3,6 +3,7 @@
 use super::asking::{Asked, bit};
 use super::inner::InnerMut;
 use super::message::{Hello, MAX_IDS, Message, encode_ids};
+use super::moment::Moment;
 use super::peer::Sync;
 use super::transactions::Concerned;
 use super::types::Transmit;
@@ -21,7 +22,7 @@ impl InnerMut<'_> {
             if let Some(len) = self.message_for(at, concerned, buf)? {
                 let now = self.inner.now;
                 self.inner.next_peer = at.saturating_add(1);
-                self.change(at, |peer| peer.sent_at = now);
+                self.change(at, |peer| peer.sent_at = Moment::of(now));
                 return Ok(Some(Transmit { conn: self.peer(at).conn, len }));
             }
         }
@@ -87,13 +88,13 @@ impl InnerMut<'_> {
     fn ask_headers(&mut self, at: usize, buf: &mut [u8]) -> Result<Option<usize>, BufferTooSmall> {
         let now = self.inner.now;
         let peer = self.peer(at);
-        if !matches!(peer.sync, Sync::At(due) if due <= now) {
+        if !matches!(peer.sync, Sync::At(due) if due.get() <= now) {
             return Ok(None);
         }
         let first = peer.continue_from;
         let ids = first.iter().chain(self.inner.locator()).map(crate::hash::BlockId::as_bytes);
         let len = encode_ids(true, ids, buf)?;
-        self.change(at, |peer| peer.sync = Sync::Asked { at: now, again: false });
+        self.change(at, |peer| peer.sync = Sync::Asked { at: Moment::of(now), again: false });
         Ok(Some(len))
     }
 
@@ -149,7 +150,7 @@ impl InnerMut<'_> {
         let now = self.inner.now;
         let announced = self.peer(at).announced;
         let newest = self.inner.transactions.last;
-        if announced == newest || self.peer(at).announce_at > now {
+        if announced == newest || self.peer(at).announce_at.get() > now {
             return Ok(None);
         }
         let table = self.transactions_ref();
@@ -162,7 +163,7 @@ impl InnerMut<'_> {
         let later = now.saturating_add(self.inner.config.retry);
         self.change(at, |peer| {
             peer.announced = last;
-            peer.announce_at = if is_full { later } else { now };
+            peer.announce_at = Moment::of(if is_full { later } else { now });
         });
         Ok(Some(len))
     }

@@ -430,8 +430,8 @@ fn a_timeout_of_zero_is_refused_and_sizes_are_as_documented() {
         size_of::<TransactionSlot>(),
         size_of::<Gossip<GossipSlots<(), (), ()>>>()
     );
-    assert!(size_of::<PeerSlot>() <= 304);
+    assert!(size_of::<PeerSlot>() <= 256);
     assert!(size_of::<BlockRequest>() <= 112);
-    assert!(size_of::<TransactionSlot>() <= 96);
+    assert!(size_of::<TransactionSlot>() <= 88);
     assert!(size_of::<Gossip<GossipSlots<(), (), ()>>>() <= 1728);
 }

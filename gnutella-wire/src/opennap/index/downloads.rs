@@ -108,7 +108,8 @@ impl Core<'_> {
     /// Handles 609 and 619: the sharer lets nobody have the file now.
     pub(super) fn decline(&mut self, at: u32, declined: &Wanted<'_>, limit: Option<u32>) {
         if let Some((asker, id)) = self.asked_for(at, declined) {
-            self.answer(asker, id, limit.map_or(Answer::Failed, Answer::Limit));
+            let limit = limit.map(|limit| Answer::Limit(limit.to_le_bytes()));
+            self.answer(asker, id, limit.unwrap_or(Answer::Failed));
         }
     }
 

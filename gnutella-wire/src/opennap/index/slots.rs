@@ -127,8 +127,8 @@ pub(super) struct WantedFile {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Answer {
     Accepted,
-    /// It allows no more uploads than this.
-    Limit(u32),
+    /// It allows no more uploads than this. Bytes need no padding around them.
+    Limit([u8; 4]),
     Failed,
 }
 

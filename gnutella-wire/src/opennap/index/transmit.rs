@@ -197,7 +197,9 @@ impl Core<'_> {
         let wanted = Wanted { nick: online.nick.text(), name: row.name.text() };
         let message = match answer {
             Answer::Accepted => Message::DownloadAck(source_of(row, online, address)),
-            Answer::Limit(limit) => Message::UploadLimited(wanted, row.size(), limit),
+            Answer::Limit(limit) => {
+                Message::UploadLimited(wanted, row.size(), u32::from_le_bytes(limit))
+            }
             Answer::Failed => Message::AcceptFailed(wanted),
         };
         message.encode(buf)
