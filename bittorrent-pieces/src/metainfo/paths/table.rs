@@ -78,7 +78,7 @@ fn find(slots: &[PathSlot], hash: u64) -> Option<usize> {
 }
 
 /// Returns the order in which a hash looks for its slot: places that all bits of the hash decide, then the rest of the table
-/// from the last of them on. Whoever chooses names of one place chooses no more than that one.
+/// from the last of them on. Names that are chosen to begin at one place still go apart behind it.
 fn places(hash: u64, len: usize) -> impl Iterator<Item = usize> {
     let place = move |hash: u64| {
         let at = hash.checked_rem(u64::try_from(len).ok()?)?;
