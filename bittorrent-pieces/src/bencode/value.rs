@@ -240,15 +240,18 @@ impl<'a> Entries<'a> {
         value
     }
 
-    /// Visits the keys and values of the dictionary at the front of bytes that were checked before, in one pass, and
-    /// returns the rest. Anything else is passed over.
+    /// Visits the keys and values of the dictionary that is the value of the key that came last, in one pass. Anything else is
+    /// passed over.
     #[cfg(feature = "dht")]
-    pub(crate) fn visit(bytes: &'a [u8], mut visitor: impl FnMut(&'a [u8], Value<'a>)) -> &'a [u8] {
-        let Some(mut entries) = Self::at_front(bytes) else { return skip(bytes) };
+    pub(crate) fn visit_value(&mut self, mut visitor: impl FnMut(&'a [u8], Value<'a>)) {
+        let Some(mut entries) = Self::at_front(self.0) else {
+            self.0 = skip(self.0);
+            return;
+        };
         while let Some(key) = entries.pull_key() {
             visitor(key, entries.pull_value());
         }
-        entries.after()
+        self.0 = entries.after();
     }
 
     /// Returns the bytes after the dictionary. All keys were pulled before.

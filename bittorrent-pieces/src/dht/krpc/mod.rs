@@ -133,8 +133,14 @@ impl<'a> Message<'a> {
         let mut entries = dict.entries();
         while let Some(key) = entries.pull_key() {
             match key {
-                b"a" => fields.arguments = Some(entries.pull_with(Arguments::split_first)),
-                b"r" => fields.results = Some(entries.pull_with(Results::split_first)),
+                b"a" => {
+                    let arguments = fields.arguments.insert(Arguments::default());
+                    entries.visit_value(|key, value| arguments.set(key, value));
+                }
+                b"r" => {
+                    let results = fields.results.insert(Results::default());
+                    entries.visit_value(|key, value| results.set(key, value));
+                }
                 _ => fields.set(key, entries.pull_value()),
             }
         }
@@ -142,10 +148,10 @@ impl<'a> Message<'a> {
         let body = match fields.kind {
             Some(b"q") => {
                 let name = fields.method.ok_or(KrpcError::Key("q"))?;
-                Body::Query(fields.arguments.ok_or(KrpcError::Key("a"))?.query(name)?)
+                Body::Query(fields.arguments.as_ref().ok_or(KrpcError::Key("a"))?.query(name)?)
             }
             // libtorrent sends both `r` and `e` in its errors: `y` counts.
-            Some(b"r") => Body::Response(fields.results.ok_or(KrpcError::Key("r"))?.response()?),
+            Some(b"r") => Body::Response(fields.results.as_ref().ok_or(KrpcError::Key("r"))?.response()?),
             Some(b"e") => {
                 // Whatever it says, the query has failed.
                 let error = fields.error.unwrap_or(Value::EMPTY_DICT);

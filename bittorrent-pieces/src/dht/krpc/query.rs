@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::error::KrpcError;
 use super::fields::{array, flag};
-use crate::bencode::{DictWriter, Entries, Value, WriteError};
+use crate::bencode::{DictWriter, Value, WriteError};
 use crate::dht::id::NodeId;
 use crate::dht::item::Signed;
 use crate::id::InfoHash;
@@ -233,14 +233,7 @@ pub(super) struct Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// Reads the dictionary at the front of checked bytes; returns the rest too.
-    pub(super) fn split_first(bytes: &'a [u8]) -> (Self, &'a [u8]) {
-        let mut arguments = Self::default();
-        let rest = Entries::visit(bytes, |key, value| arguments.set(key, value));
-        (arguments, rest)
-    }
-
-    fn set(&mut self, key: &[u8], value: Value<'a>) {
+    pub(super) fn set(&mut self, key: &[u8], value: Value<'a>) {
         match key {
             b"cas" => self.cas = value.as_int(),
             b"id" => self.id = array(value),

@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::error::KrpcError;
 use super::fields::array;
 use super::nodes::{CompactNodes, Listed, Values};
-use crate::bencode::{DictWriter, Entries, Value, WriteError};
+use crate::bencode::{DictWriter, Value, WriteError};
 use crate::compact::Family;
 use crate::dht::bloom::BloomFilter;
 use crate::dht::id::NodeId;
@@ -176,14 +176,7 @@ pub(super) struct Results<'a> {
 }
 
 impl<'a> Results<'a> {
-    /// Reads the dictionary at the front of checked bytes; returns the rest too.
-    pub(super) fn split_first(bytes: &'a [u8]) -> (Self, &'a [u8]) {
-        let mut results = Self::default();
-        let rest = Entries::visit(bytes, |key, value| results.set(key, value));
-        (results, rest)
-    }
-
-    fn set(&mut self, key: &[u8], value: Value<'a>) {
+    pub(super) fn set(&mut self, key: &[u8], value: Value<'a>) {
         match key {
             b"BFpe" => self.leechers = value.as_bytes(),
             b"BFsd" => self.seeds = value.as_bytes(),
