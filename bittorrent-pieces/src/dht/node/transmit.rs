@@ -1,7 +1,7 @@
 //! What a node sends: replies first, then announces, the queries of lookups, and pings.
 
 use super::event::Transmit;
-use super::inner::{Cause, Core, Pending, QUERIES, UNPROVEN, View, is_expired};
+use super::inner::{Cause, Core, Pending, Ping, QUERIES, UNPROVEN, View, is_expired};
 use crate::bencode::WriteError;
 use crate::dht::id::NodeId;
 use crate::dht::item::Item;
@@ -169,9 +169,10 @@ impl View<'_> {
     fn ping_new(&mut self, buf: &mut [u8]) -> Result<Option<Transmit>, BufferTooSmall> {
         let unproven = self.core.queries.iter().filter(|query| query.cause == Cause::Unproven);
         let full = unproven.count() >= UNPROVEN;
-        let mut pings = self.core.pings.iter().filter(|ping| !self.core.is_queried(ping.addr));
-        let next = pings.find(|ping| !full || ping.cause != Cause::Unproven).copied();
-        let Some(ping) = next else { return Ok(None) };
+        let waits = |ping: &Ping| full && ping.cause == Cause::Unproven;
+        let is_due = |ping: &Ping| !waits(ping) && !self.core.is_queried(ping.addr);
+        let Some(at) = self.core.pings.iter().position(is_due) else { return Ok(None) };
+        let Some(ping) = self.core.pings.get(at).copied() else { return Ok(None) };
         let to = Contact { id: NodeId::default(), addr: ping.addr };
         let outgoing = Outgoing {
             to,
@@ -181,7 +182,8 @@ impl View<'_> {
             method: Method::Ping,
         };
         let sent = self.core.send(&outgoing, buf)?;
-        self.core.pings.retain(|other| *other != ping);
+        let mut places = 0..;
+        self.core.pings.retain(|_| places.next() != Some(at)); // comparing addresses is more code
         Ok(Some(sent))
     }
 }
