@@ -151,7 +151,9 @@ impl<'a> Message<'a> {
                 Body::Query(fields.arguments.as_ref().ok_or(KrpcError::Key("a"))?.query(name)?)
             }
             // libtorrent sends both `r` and `e` in its errors: `y` counts.
-            Some(b"r") => Body::Response(fields.results.as_ref().ok_or(KrpcError::Key("r"))?.response()?),
+            Some(b"r") => {
+                Body::Response(fields.results.as_ref().ok_or(KrpcError::Key("r"))?.response()?)
+            }
             Some(b"e") => {
                 // Whatever it says, the query has failed.
                 let error = fields.error.unwrap_or(Value::EMPTY_DICT);
