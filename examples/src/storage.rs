@@ -62,6 +62,17 @@ pub fn settle(file: &Path, path: &Path) -> io::Result<PathBuf> {
     Ok(free)
 }
 
+/// Renames a file whose content cannot be read, so that another one can take its place. Returns where it is.
+///
+/// # Errors
+///
+/// The error of the file system.
+pub fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let kept = beside(path, ".damaged");
+    fs::rename(path, &kept)?;
+    Ok(kept)
+}
+
 fn numbered(path: &Path, number: u32) -> PathBuf {
     let mut name = path.file_stem().unwrap_or_default().to_owned();
     name.push(format!(" ({number})"));

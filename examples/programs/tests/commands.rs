@@ -122,8 +122,8 @@ fn a_failure_is_one_line_and_code_1() {
 #[test]
 fn a_value_that_makes_no_sense_is_wrong_usage_and_says_what_is_expected() {
     for (program, words, expected) in [
-        (TORRENT, &["make", ".", "--tracker", "foo"][..], "begins with http://"),
-        (TORRENT, &["make", ".", "--web-seed", "udp://host"], "begins with http://"),
+        (TORRENT, &["make", ".", "--tracker", "127.0.0.1:6969/announce"][..], "such as http://"),
+        (TORRENT, &["make", ".", "--web-seed", "http://"], "such as http://"),
         (GNUTELLA, &["servent", "--find", " "], "a word is expected"),
         (LEDGER, &["node", "nowhere", "--local", "0"], "a number from 1 to 16"),
     ] {

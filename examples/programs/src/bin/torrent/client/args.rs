@@ -25,7 +25,7 @@ pub struct Make {
     #[arg(long, short, value_name = "FILE", alias = "out")]
     pub output: Option<PathBuf>,
     /// A tracker, http://, https:// or udp://; several are tiers, one behind the other
-    #[arg(long = "tracker", value_name = "URL", value_parser = tracker)]
+    #[arg(long = "tracker", value_name = "URL", value_parser = url)]
     pub trackers: Vec<String>,
     /// The length of a piece, a power of two from 16384 on; by default it depends on the size
     #[arg(long, value_name = "BYTES", value_parser = power_of_two)]
@@ -46,7 +46,7 @@ pub struct Make {
     #[arg(long, value_name = "TEXT")]
     pub source: Option<String>,
     /// A URL from which the content can be fetched over HTTP (BEP 19); may be given several times
-    #[arg(long = "web-seed", value_name = "URL", value_parser = web_seed)]
+    #[arg(long = "web-seed", value_name = "URL", value_parser = url)]
     pub web_seeds: Vec<String>,
     /// Leave out files and folders whose name or path matches, with * and ?; may be given several times
     #[arg(long, value_name = "PATTERN")]
@@ -356,22 +356,14 @@ fn power_of_two(text: &str) -> cli::Result<u32> {
 }
 
 /// Reads bytes per second: a number, with k, M or G for powers of 1,024.
-fn tracker(text: &str) -> cli::Result<String> {
-    // Trackers over WebSocket serve browsers: a torrent may name them.
-    url(text, &["http", "https", "udp", "ws", "wss"])
-}
-
-fn web_seed(text: &str) -> cli::Result<String> {
-    url(text, &["http", "https", "ftp"])
-}
-
-/// Returns a URL of one of these schemes.
-fn url(text: &str, schemes: &[&str]) -> cli::Result<String> {
-    let parts = text.split_once("://").filter(|(_, rest)| !rest.is_empty());
-    if parts.is_some_and(|(scheme, _)| schemes.contains(&scheme)) {
+/// Returns a URL. Its scheme is a matter of those who use it.
+fn url(text: &str) -> cli::Result<String> {
+    let parts =
+        text.split_once("://").filter(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty());
+    if parts.is_some() {
         return Ok(text.to_owned());
     }
-    Err(format!("a URL that begins with {}:// is expected", schemes.join("://, ")))
+    Err("a URL such as http://host.example/path is expected".into())
 }
 
 fn rate(text: &str) -> cli::Result<u64> {
