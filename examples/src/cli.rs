@@ -13,9 +13,10 @@
 use core::fmt::Display;
 use core::ops::RangeInclusive;
 use core::str::FromStr;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::{fs, io};
+use std::{fs, io, panic, process};
 
 use clap::{ArgMatches, Command, FromArgMatches, Parser};
 
@@ -41,6 +42,9 @@ pub enum Exit {
 /// How a program ends. An error is a sentence for people, without a final stop.
 pub type Result<T = Exit> = core::result::Result<T, String>;
 
+/// The error of what a signal interrupted. A program that ends with it has the code of [`Exit::Stopped`].
+pub const INTERRUPTED: &str = "interrupted";
+
 /// Options that all programs have.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Common {
@@ -51,10 +55,12 @@ pub struct Common {
 
 /// Parses the command line, runs the program and returns its exit code.
 ///
-/// A program whose standard output is closed ends without a word, as `head` expects.
+/// A program whose standard output is closed ends without a word, as `head` expects. One whose standard output cannot be
+/// written for another reason, such as a full disk, ends as after any error.
 #[must_use]
 pub fn run<P: Parser>(common: fn(&P) -> Common, program: fn(P) -> Result) -> ExitCode {
     end_on_closed_pipe();
+    end_on_failed_output();
     let parsed = with_exit_codes(P::command()).try_get_matches().and_then(parse::<P>);
     let args = match parsed {
         Ok(args) => args,
@@ -70,7 +76,7 @@ pub fn run<P: Parser>(common: fn(&P) -> Common, program: fn(P) -> Result) -> Exi
         Ok(exit) => exit.into(),
         Err(what) => {
             eprintln!("error: {what}");
-            ExitCode::FAILURE
+            if what == INTERRUPTED { Exit::Stopped.into() } else { ExitCode::FAILURE }
         }
     }
 }
@@ -101,6 +107,20 @@ fn end_on_closed_pipe() {
 
 #[cfg(not(unix))]
 fn end_on_closed_pipe() {}
+
+/// Ends the process with an error where `println!` would panic because standard output cannot be written.
+fn end_on_failed_output() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let text = info.payload().downcast_ref::<String>();
+        let Some(error) = text.and_then(|text| text.strip_prefix("failed printing to stdout: "))
+        else {
+            return usual(info);
+        };
+        let _ = writeln!(io::stderr(), "error: cannot write to standard output: {error}"); // it may be full too
+        process::exit(1);
+    }));
+}
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
@@ -165,8 +185,10 @@ impl Out {
 ///
 /// A sentence that names the file.
 pub fn write(path: &Path, content: &[u8]) -> Result<()> {
-    let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
-    folder.and_then(|()| fs::write(path, content)).map_err(failed("write", path))
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(failed("create the folder", folder))?;
+    }
+    fs::write(path, content).map_err(failed("write", path))
 }
 
 /// Names what failed and with which file: "cannot read a.txt: permission denied".

@@ -119,6 +119,21 @@ fn a_failure_is_one_line_and_code_1() {
     }
 }
 
+#[test]
+fn a_value_that_makes_no_sense_is_wrong_usage_and_says_what_is_expected() {
+    for (program, words, expected) in [
+        (TORRENT, &["make", ".", "--tracker", "127.0.0.1:6969/announce"][..], "such as http://"),
+        (TORRENT, &["make", ".", "--web-seed", "http://"], "such as http://"),
+        (GNUTELLA, &["servent", "--find", " "], "a word is expected"),
+        (LEDGER, &["node", "nowhere", "--local", "0"], "a number from 1 to 16"),
+    ] {
+        let done = Command::new(program).args(words).output().expect("it starts");
+        let text = String::from_utf8(done.stderr).expect("text");
+        assert_eq!(done.status.code(), Some(2), "{words:?}: {text}");
+        assert!(text.contains(expected), "{words:?}: {text}");
+    }
+}
+
 /// `chord overlays | head -1`, which closes the pipe while more is printed.
 #[cfg(unix)]
 #[test]
@@ -138,4 +153,25 @@ fn a_closed_pipe_ends_a_program_without_a_word() {
     child.stderr.take().expect("piped").read_to_string(&mut complaint).expect("text");
     assert_eq!(child.wait().expect("it ends").code(), Some(141), "{complaint}");
     assert_eq!(complaint, "");
+}
+
+/// `/dev/full` behaves as a file on a full disk.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_behind_standard_output_is_an_error_of_one_line() {
+    use std::fs::OpenOptions;
+    for (program, words) in [
+        (MINE, &["attack", "--races", "1", "--quiet"][..]),
+        (MINE, &["search", "--bits", "1", "x"]),
+        (VALIDATORS, &["nothing-at-stake"]),
+        (LEARN, &["slides", "work"]),
+    ] {
+        let full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+        let done = Command::new(program).args(words).stdout(full).output().expect("it starts");
+        let text = String::from_utf8(done.stderr).expect("text");
+        assert_eq!(done.status.code(), Some(1), "{words:?}: {text}");
+        let wanted =
+            "error: cannot write to standard output: No space left on device (os error 28)\n";
+        assert_eq!(text, wanted, "{words:?}");
+    }
 }

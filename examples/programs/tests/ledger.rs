@@ -136,3 +136,44 @@ fn a_log_in_a_folder_proves_its_entries() {
     let report = fails(folder, &["log", "verify", "board"]);
     assert!(report.contains("not those that were signed"), "{report}");
 }
+
+/// Without a lock both runs would read the same end, and append two blocks of one height or two entries of one number.
+#[test]
+fn several_runs_at_once_in_one_folder_wait_for_each_other() {
+    let folder = &fresh("ledger-at-once");
+    done(folder, &["wallet", "ann.key"]);
+    done(folder, &["create", "chain", "--wallet", "ann.key", "--bits", "8"]);
+    done(folder, &["log", "create", "board", "--name", "example.com/board"]);
+    std::thread::scope(|scope| {
+        for said in ["a", "b", "c", "d"] {
+            scope.spawn(move || done(folder, &["record", "chain", "--wallet", "ann.key", said]));
+            scope.spawn(move || done(folder, &["log", "add", "board", said]));
+        }
+    });
+    let audited = done(folder, &["audit", "chain"]);
+    assert!(audited.contains("tip 4 "), "{audited}");
+    let verified = done(folder, &["log", "verify", "board"]);
+    assert!(verified.starts_with("4 entries"), "{verified}");
+}
+
+#[test]
+fn a_block_that_was_not_written_to_its_end_is_named_by_an_audit_and_replaced_by_the_next() {
+    let folder = &fresh("ledger-torn");
+    done(folder, &["wallet", "ann.key"]);
+    done(folder, &["create", "chain", "--wallet", "ann.key", "--bits", "8"]);
+    done(folder, &["record", "chain", "--wallet", "ann.key", "first"]);
+    done(folder, &["record", "chain", "--wallet", "ann.key", "second"]);
+    let blocks = folder.join("chain/blocks");
+    let content = fs::read(&blocks).expect("a file");
+    fs::write(&blocks, &content[..content.len() - 3]).expect("it is written");
+    let audited = fails(folder, &["audit", "chain"]);
+    assert!(audited.contains("block 2 is invalid"), "{audited}");
+
+    let output = ledger(folder, &["record", "chain", "--wallet", "ann.key", "third"]);
+    let warned = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{warned}");
+    assert!(warned.contains("that an interrupted run left"), "{warned}");
+    let audited = done(folder, &["audit", "chain"]);
+    assert!(audited.contains("first") && audited.contains("third"), "{audited}");
+    assert!(!audited.contains("second"), "{audited}");
+}

@@ -5,6 +5,7 @@ mod programs;
 use core::sync::atomic::{AtomicU16, Ordering};
 use core::time::Duration;
 use std::fs;
+use std::io::{self, BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -70,6 +71,19 @@ fn network(name: &str, nodes: u16, more: &[&str]) -> (PathBuf, Running) {
     (folder, running)
 }
 
+/// Returns the code of a command that waits, once SIGTERM has stopped it.
+fn stopped(folder: &Path, words: &[&str]) -> Option<i32> {
+    let mut command = Command::new(LEDGER);
+    let command = command.args(words).current_dir(folder).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let mut output = BufReader::new(child.stdout.take().expect("piped"));
+    output.read_line(&mut String::new()).expect("a line"); // it handles signals by now
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("it starts").success());
+    io::copy(&mut output, &mut io::sink()).expect("an end");
+    child.wait().expect("it ends").code()
+}
+
 /// The five commands of the README.
 #[test]
 fn four_nodes_a_payment_a_record_and_a_proof_without_the_chain() {
@@ -91,6 +105,7 @@ fn four_nodes_a_payment_a_record_and_a_proof_without_the_chain() {
     assert!(done(folder, &["audit", "harbour", "--tip", tip]).contains("1000 coins"));
     let followed = done(folder, &["follow", "harbour", "--until", &height]);
     assert!(followed.contains(tip), "{followed}");
+    assert_eq!(stopped(folder, &["follow", "harbour"]), Some(3));
     drop(running);
     // Without the network and its folder.
     fs::remove_dir_all(folder.join("harbour")).expect("it is removed");

@@ -268,3 +268,21 @@ fn wrong_words_are_answered_with_help() {
     let missing = torrent(&["show", "/nowhere/at/all"]);
     assert_eq!(missing.status.code(), Some(1));
 }
+
+#[test]
+fn a_state_file_that_is_another_file_is_kept_and_one_that_cannot_be_written_is_refused() {
+    let home = folder("state-files");
+    let diary = home.join("diary");
+    fs::write(&diary, "dear diary").unwrap();
+    let hash = "54a6ba6789ae47bd589215e54c31bb5d63135be8";
+    let state = ["--listen", "127.0.0.1:0", "--state", path(&diary)];
+    let done = torrent(&[&["dht"], &state[..], &["--wait", "1", "get", hash]].concat());
+    assert!(text(&done.stderr).contains("lists no nodes"), "{}", text(&done.stderr));
+    assert_eq!(fs::read_to_string(home.join("diary.damaged")).unwrap(), "dear diary");
+
+    let nowhere = home.join("no folder/state");
+    let state = ["--listen", "127.0.0.1:0", "--state", path(&nowhere)];
+    let done = torrent(&[&["tracker"], &state[..]].concat());
+    assert_eq!(done.status.code(), Some(1));
+    assert!(text(&done.stderr).starts_with("error: cannot write "), "{}", text(&done.stderr));
+}

@@ -189,3 +189,14 @@ fn an_interchange_file_is_imported_merged_and_exported() {
     let read = |name| fs::read(folder.join(name)).expect("a guard");
     assert_eq!(read("guard.txt"), read("old.txt"), "what was exported comes back");
 }
+
+#[test]
+fn one_validator_agrees_with_itself_and_none_is_an_error() {
+    for engine in ["bft", "slot", "clique", "aura"] {
+        let (code, text) = run(&format!("run --engine {engine} --validators 1 --blocks 3"));
+        assert_eq!(code, Some(0), "{engine}: {text}");
+        let (code, text) = run(&format!("run --engine {engine} --kill 0,1,2,3"));
+        assert_eq!(code, Some(1), "{engine}: {text}");
+        assert_eq!(text, "error: all validators are silent\n", "{engine}");
+    }
+}

@@ -98,7 +98,8 @@ fn open_net(args: &Args) -> io::Result<Box<dyn Net>> {
 
 /// Goes through all stages; returns whether every check holds.
 fn tour(args: Args, path: &Path) -> Result<bool, Failure> {
-    fs::create_dir_all(&args.out)?;
+    let named = cli::failed("create the folder", &args.out);
+    fs::create_dir_all(&args.out).map_err(|error| io::Error::other(named(error)))?;
     let cast = Cast { nodes: args.nodes };
     let net = open_net(&args)?;
     let ctx = &mut Ctx::new(args, net)?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use examples::cli::{self, Exit, failed, sentence};
-use examples::interrupt::interrupted;
+use examples::interrupt::{self, interrupted};
 use examples::progress;
 use ledger_core::{
     Account, Action, AssetId, Block, Body, GenesisId, Hash, Header, KeyPair, MAX_PAYLOAD_LEN,
@@ -13,7 +13,7 @@ use ledger_core::{
 use pow::{CompactTarget, Step, WorkSeal};
 
 use crate::store::{Folder, Source, unix_time};
-use crate::{hex, wallet};
+use crate::{hex, store, wallet};
 
 /// Hashes between two looks at the clock and at signals.
 const SLICE: u32 = 100_000;
@@ -103,6 +103,8 @@ pub fn record(args: &Record) -> cli::Result {
 /// Signs a transaction, puts it into a block, seals and appends it.
 fn act(args: &ChainArgs, action: Action<'_>, done: impl FnOnce(&Folder, &KeyPair)) -> cli::Result {
     let key = wallet::load(&args.wallet)?;
+    interrupt::install();
+    let _lock = store::lock(&args.folder)?;
     let mut folder = Folder::open(&args.folder)?;
     let source = key.account();
     let genesis = *folder.chain.genesis_id();

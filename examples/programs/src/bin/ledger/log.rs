@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use examples::cli::{self, Exit, failed, sentence};
-use examples::progress;
+use examples::{progress, storage};
 use ledger_core::log::{
     Entries, Issuer, KeyKind, LevelSlot, MAX_ENTRY_LEN, Policy, ProofFile, ReadTile, SignerKey,
     Tile, VerifierKey, prove_inclusion_from, write_proof_file,
 };
 use ledger_core::{Hash, MerkleTree};
 
-use crate::{hex, wallet};
+use crate::{hex, lock, wallet};
 
 /// Files of a log besides its tiles.
 const CHECKPOINT: &str = "checkpoint";
@@ -163,6 +163,7 @@ fn add(folder: &Folder, entries: &[String]) -> cli::Result {
     if entries.iter().any(|entry| entry.len() > MAX_ENTRY_LEN) {
         return cli::refuse("an entry has at most 65,535 bytes");
     }
+    let _lock = lock::lock(&folder.0.join(KEY))?;
     let size = opened(folder)?;
     let levels = vec![LevelSlot::EMPTY; LEVELS];
     let mut reader = Folder(folder.0.clone());
@@ -231,7 +232,8 @@ fn sign(folder: &Folder, log: &Issuer<Vec<LevelSlot>>) -> cli::Result<()> {
     let key = SignerKey::from_seed(field("name ")?, KeyKind::Note, &seed).map_err(sentence)?;
     let mut note = [0; 1024];
     let len = log.checkpoint(&key, &mut note).map_err(sentence)?;
-    cli::write(&folder.0.join(CHECKPOINT), &note[..len])
+    let path = folder.0.join(CHECKPOINT);
+    storage::save(&path, &note[..len]).map_err(failed("write", &path))
 }
 
 fn prove(folder: &mut Folder, index: u64, output: &Path) -> cli::Result {

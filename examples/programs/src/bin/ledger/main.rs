@@ -4,6 +4,7 @@
 mod act;
 mod audit;
 mod hex;
+mod lock;
 mod log;
 mod network;
 mod proof;

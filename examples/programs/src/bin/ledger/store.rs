@@ -1,13 +1,13 @@
 //! A chain in a folder: `chain.txt` says what makes the chain, `blocks` holds each block behind its length.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use examples::cli::{self, Exit, failed, sentence, within};
-use examples::progress;
 use examples::rules::RuleError;
+use examples::{progress, warning};
 use ledger_core::ledger::Standard;
 use ledger_core::{Account, Chain, ChainSpec, ChainVec, ReplayError, Rules};
 use pow::{CompactTarget, Target, WorkSeal};
@@ -15,7 +15,7 @@ use pow::{CompactTarget, Target, WorkSeal};
 use crate::network::Network;
 use crate::network::client::Client;
 use crate::network::rule::Rule;
-use crate::{hex, wallet};
+use crate::{hex, lock, wallet};
 
 const VERSION: &str = "ledger-core chain 1";
 /// Files of a chain.
@@ -159,6 +159,34 @@ pub fn read(folder: &Path) -> cli::Result<(FolderChain, Vec<Vec<u8>>, Source)> {
     Ok((spec.chain()?, split(&bytes), source))
 }
 
+/// Waits until no other run adds to a chain in a folder, and keeps others from it until the result is dropped. What an
+/// interrupted run left of a block is cut off. The nodes of a network need no lock.
+pub fn lock(folder: &Path) -> cli::Result<Option<File>> {
+    if Network::is_in(folder) {
+        return Ok(None);
+    }
+    let path = folder.join(BLOCKS);
+    let lock = lock::lock(&path)?;
+    let bytes = fs::read(&path).map_err(failed("read", &path))?;
+    let len = whole_len(&bytes);
+    let left = bytes.len() - len;
+    if left > 0 {
+        cut(&path, len as u64).map_err(failed("write", &path))?;
+        warning!("cut off {left} bytes that an interrupted run left in {}", path.display());
+    }
+    Ok(Some(lock))
+}
+
+/// Returns the length of the blocks that are there as a whole.
+fn whole_len(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    while let Some((len, block)) = rest.split_first_chunk::<4>() {
+        let Some(after) = block.get(u32::from_be_bytes(*len) as usize..) else { break };
+        rest = after;
+    }
+    bytes.len() - rest.len()
+}
+
 /// Returns the blocks of a file. What a cut left of the last one is a block that cannot be read.
 fn split(mut bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut blocks = Vec::new();
@@ -200,6 +228,15 @@ impl Folder {
 fn write(path: &Path, block: &[u8]) -> io::Result<()> {
     let len = u32::try_from(block.len()).map_err(io::Error::other)?;
     let mut file = OpenOptions::new().append(true).open(path)?;
-    file.write_all(&[&len.to_be_bytes()[..], block].concat())?;
+    let before = file.metadata()?.len();
+    let written = file.write_all(&[&len.to_be_bytes()[..], block].concat());
+    if written.is_err() {
+        cut(path, before)?; // a full disk leaves no part of a block
+    }
+    written?;
     file.sync_all()
+}
+
+fn cut(path: &Path, len: u64) -> io::Result<()> {
+    OpenOptions::new().write(true).open(path)?.set_len(len)
 }

@@ -8,7 +8,7 @@ use examples::cli::{self, Exit};
 use examples::{progress, report};
 
 use crate::chain::{Block, Inserted, Rules, SignedBlock, Tree};
-use crate::net::Net;
+use crate::net::{Net, SILENCE};
 use crate::run::Args;
 
 /// Virtual time without a new head after which the authorities are taken to be stuck.
@@ -58,7 +58,7 @@ pub fn run<R: Rules>(args: &Args, start: &R) -> cli::Result {
             return Ok(Exit::Failure);
         }
         world.step(now)?;
-        let next = world.next_at(now).ok_or("nothing is due")?;
+        let next = world.next_at(now).ok_or(SILENCE)?;
         now = next.max(now + Duration::from_millis(1));
         progress::show(|| format!("{} s", now.as_secs()));
     }

@@ -10,7 +10,7 @@ use consensus::{
 use examples::cli::{self, Exit, sentence};
 use examples::{progress, report};
 
-use crate::net::{DELAY, Net};
+use crate::net::{DELAY, Net, SILENCE};
 use crate::run::{Args, block};
 
 const GENESIS: [u8; 32] = [0xC0; 32];
@@ -49,7 +49,7 @@ pub fn run(args: &Args) -> cli::Result {
             }
             world.drive(index, now)?;
         }
-        now = world.next_at().ok_or("nothing is due")?.max(now);
+        now = world.next_at().ok_or(SILENCE)?.max(now);
         world.step(now);
         progress::show(|| format!("{} s", now.as_secs()));
     }
@@ -114,7 +114,8 @@ impl<'a> World<'a> {
     /// Does what a validator asks for, and sends what it signs.
     fn drive(&mut self, index: usize, now: Duration) -> cli::Result<()> {
         let mut buf = [0; SignedStatement::LEN];
-        loop {
+        // A validator that is alone decides block after block without waiting.
+        while !self.is_done() {
             let Some(machine) = &mut self.machines[index] else { return Ok(()) };
             if let Some(event) = machine.poll_event() {
                 self.handle(index, now, &event)?;
@@ -124,6 +125,7 @@ impl<'a> World<'a> {
                 return Ok(());
             }
         }
+        Ok(())
     }
 
     fn handle(&mut self, index: usize, now: Duration, event: &BftEvent) -> cli::Result<()> {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use consensus::guard::MinimalGuard;
 use examples::cli::{self, Exit, failed};
+use examples::storage;
 use serde_json::{Value, json};
 
 const VERSION: &str = "5";
@@ -62,7 +63,7 @@ pub fn import(args: &Import) -> cli::Result {
             kept.import_attestation(source, target);
         }
     }
-    cli::write(&args.guard, store(&guards).as_bytes())?;
+    storage::save(&args.guard, store(&guards).as_bytes()).map_err(failed("write", &args.guard))?;
     for (key, guard) in &guards.keys {
         println!("{key:.20}  {}", describe(guard));
     }

@@ -9,6 +9,9 @@ use sim::Rng;
 /// The greatest delay of a datagram.
 pub const DELAY: Duration = Duration::from_millis(100);
 
+/// Why nothing happens any more.
+pub const SILENCE: &str = "all validators are silent";
+
 /// A datagram that arrives.
 pub struct Arrival {
     pub from: usize,

@@ -12,7 +12,7 @@ use consensus::{
 use examples::cli::{self, Exit, sentence};
 use examples::{progress, report};
 
-use crate::net::Net;
+use crate::net::{Net, SILENCE};
 use crate::run::{Args, block};
 
 const GENESIS: [u8; 32] = [0xC0; 32];
@@ -83,7 +83,7 @@ pub fn run(args: &Args) -> cli::Result {
         }
         progress::show(|| format!("{} s, final until slot {}", now.as_secs(), finalized.slot));
         let timers = machines.iter().flatten().filter_map(Machine::poll_timeout);
-        now = timers.chain(net.next_at()).min().ok_or("nothing is due")?.max(now);
+        now = timers.chain(net.next_at()).min().ok_or(SILENCE)?.max(now);
     }
     report!("final until slot {} after {} s", finalized.slot, now.as_secs());
     Ok(Exit::Success)

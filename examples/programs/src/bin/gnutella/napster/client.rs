@@ -55,8 +55,10 @@ enum State {
 }
 
 pub fn run(index: SocketAddr, options: Options, trace: bool) -> Result<(), String> {
-    let shared = options.share.as_deref().map(library).transpose();
-    let library = Arc::new(shared.map_err(|e| format!("cannot share: {e}"))?.unwrap_or_default());
+    let shared = options.share.as_deref();
+    let shared =
+        shared.map(|path| library(path).map_err(cli::failed("share", path))).transpose()?;
+    let library = Arc::new(shared.unwrap_or_default());
     let unreachable = |error| format!("cannot reach the index at {index}: {error}");
     let mut net = Net::dialler().map_err(unreachable)?;
     let conn = net.dial(index).ok_or_else(|| format!("cannot reach the index at {index}"))?;
@@ -346,7 +348,11 @@ impl App {
             Some(ClientEvent::Closed { reason: ClientCloseReason::Dismissed(kind) }) => {
                 Err(format!("the index ends the connection: {kind}"))
             }
-            Some(over) => Err(format!("no login: {over:?}")),
+            Some(ClientEvent::Closed { reason: ClientCloseReason::Refused }) => Err(format!(
+                "the index refuses the login of '{}'; try another --nick",
+                self.options.nick
+            )),
+            Some(_) => Err("the index does not answer the login".into()),
             None => Ok(()),
         }
     }

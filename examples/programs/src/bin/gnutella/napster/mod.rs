@@ -8,6 +8,7 @@ mod server;
 mod transfer;
 
 use examples::cli::{self, Exit};
+use examples::interrupt::interrupted;
 
 pub use args::Args;
 
@@ -18,5 +19,5 @@ pub fn run(args: Args) -> cli::Result {
         (None, Some(index)) => client::run(index, args.client, args.trace)?,
         (None, None) => return Err("give either --serve or --connect".into()),
     }
-    Ok(Exit::Success)
+    Ok(Exit::stopped_if(interrupted()))
 }

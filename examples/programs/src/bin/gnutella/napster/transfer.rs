@@ -10,6 +10,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
 use examples::progress::{self, Meter};
+use examples::storage;
 use gnutella_wire::Text;
 use gnutella_wire::opennap::MAX_NAME;
 use gnutella_wire::opennap::peer::{Answer, Ask, GET, READY, SEND};
@@ -187,7 +188,7 @@ fn keep(wanted: &Wanted, size: u64, from: impl Read, into: &Path) -> io::Result<
     let name: String =
         wanted.name.chars().map(|c| if "/\\:".contains(c) { '_' } else { c }).collect();
     let path = into.join(if name.starts_with('.') { format!("_{name}") } else { name });
-    let part = path.with_extension("part");
+    let part = storage::beside(&path, ".part");
     let came = copy(from.take(size), &mut File::create(&part)?, &wanted.name, size)?;
     progress::clear();
     if came != size {
@@ -196,8 +197,7 @@ fn keep(wanted: &Wanted, size: u64, from: impl Read, into: &Path) -> io::Result<
     if !wanted.md5.is_empty() && !md5(&part)?.eq_ignore_ascii_case(&wanted.md5) {
         return Err(io::Error::other("its MD5 differs from that of the index"));
     }
-    fs::rename(&part, &path)?;
-    Ok(path)
+    storage::settle(&part, &path)
 }
 
 /// Copies a file, and shows how far it is.

@@ -3,6 +3,8 @@
 use core::net::{SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
+use examples::cli;
+
 /// A servent over TCP: joins real peers, shares a folder, searches, and downloads with a checked SHA-1
 ///
 /// While it runs it reads commands: find WORDS, get N, browse ADDR, links, quit.
@@ -32,7 +34,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR", default_value = "downloads")]
     pub into: PathBuf,
     /// Search, download the first file that is found, and exit
-    #[arg(long, value_name = "WORDS")]
+    #[arg(long, value_name = "WORDS", value_parser = words)]
     pub find: Option<String>,
     /// How many seconds --find waits for hits
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
@@ -46,4 +48,8 @@ pub struct Args {
     /// Print every message as one line: <- received, -> sent
     #[arg(long)]
     pub trace: bool,
+}
+
+fn words(text: &str) -> cli::Result<String> {
+    if text.trim().is_empty() { Err("a word is expected".into()) } else { Ok(text.to_owned()) }
 }

@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Instant;
 
+use examples::{cli, storage};
 use gnutella_wire::head::{Head, HeadLimits, Header};
 use gnutella_wire::http::{Giv, Method, PushProxy, QueueCall, Request, Resource, Version};
 use gnutella_wire::huge::TigerRoot;
@@ -92,7 +93,7 @@ fn fetch(
     inputs: &Receiver<Input>,
 ) -> Result<PathBuf, String> {
     let found = sources.first().ok_or("nothing to fetch")?.clone();
-    let mut fetch = Fetch::begin(ctx, found, own).map_err(|error| error.to_string())?;
+    let mut fetch = Fetch::begin(ctx, found, own).map_err(cli::failed("write into", &ctx.into))?;
     for source in sources {
         fetch.add(source);
     }
@@ -400,8 +401,7 @@ impl Fetch {
     /// Gives the file its name.
     fn finish(&mut self) -> io::Result<PathBuf> {
         self.out.set_len(self.found.size)?;
-        let path = self.ctx.into.join(safe(&self.found.name));
-        fs::rename(&self.part, &path)?;
+        let path = storage::settle(&self.part, &self.ctx.into.join(safe(&self.found.name)))?;
         let _ = fs::remove_file(ranges_path(&self.part));
         Ok(path)
     }

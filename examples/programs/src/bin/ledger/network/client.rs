@@ -117,14 +117,17 @@ impl Client {
                 return Err(format!("{} does not answer", self.address));
             }
             if interrupted() {
-                return Err("interrupted".into());
+                return Err(cli::INTERRUPTED.into());
             }
             let mut buf = [0; 16 << 10];
             match self.stream.read(&mut buf) {
                 Ok(0) => return Err(format!("{} closed the connection", self.address)),
                 Ok(len) => self.received.extend_from_slice(&buf[..len]),
                 Err(error)
-                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                    ) => {}
                 Err(error) => return Err(format!("{} is gone: {error}", self.address)),
             }
         }

@@ -25,7 +25,7 @@ pub struct Make {
     #[arg(long, short, value_name = "FILE", alias = "out")]
     pub output: Option<PathBuf>,
     /// A tracker, http://, https:// or udp://; several are tiers, one behind the other
-    #[arg(long = "tracker", value_name = "URL")]
+    #[arg(long = "tracker", value_name = "URL", value_parser = url)]
     pub trackers: Vec<String>,
     /// The length of a piece, a power of two from 16384 on; by default it depends on the size
     #[arg(long, value_name = "BYTES", value_parser = power_of_two)]
@@ -46,7 +46,7 @@ pub struct Make {
     #[arg(long, value_name = "TEXT")]
     pub source: Option<String>,
     /// A URL from which the content can be fetched over HTTP (BEP 19); may be given several times
-    #[arg(long = "web-seed", value_name = "URL")]
+    #[arg(long = "web-seed", value_name = "URL", value_parser = url)]
     pub web_seeds: Vec<String>,
     /// Leave out files and folders whose name or path matches, with * and ?; may be given several times
     #[arg(long, value_name = "PATTERN")]
@@ -356,6 +356,16 @@ fn power_of_two(text: &str) -> cli::Result<u32> {
 }
 
 /// Reads bytes per second: a number, with k, M or G for powers of 1,024.
+/// Returns a URL. Its scheme is a matter of those who use it.
+fn url(text: &str) -> cli::Result<String> {
+    let parts =
+        text.split_once("://").filter(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty());
+    if parts.is_some() {
+        return Ok(text.to_owned());
+    }
+    Err("a URL such as http://host.example/path is expected".into())
+}
+
 fn rate(text: &str) -> cli::Result<u64> {
     let (digits, unit) = match text.char_indices().next_back() {
         Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),

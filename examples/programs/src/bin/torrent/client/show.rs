@@ -137,11 +137,13 @@ fn as_json(metainfo: &Metainfo<'_>, bytes: &[u8], link: String) -> Json {
 
 /// Reads a metainfo file, or returns what is wrong with it.
 pub fn read<'b>(name: &str, bytes: &'b [u8]) -> Result<Metainfo<'b>, String> {
-    Metainfo::decode(bytes, Mode::Lenient).map_err(|error| format!("{name}: {error}"))
+    Metainfo::decode(bytes, Mode::Lenient)
+        .map_err(|error| format!("{name} is not a valid metainfo file: {error}"))
 }
 
 fn show_magnet(link: &str, json: bool) -> Result<(), String> {
-    let magnet = Magnet::parse(link.as_bytes()).map_err(|error| format!("the link: {error}"))?;
+    let magnet = Magnet::parse(link.as_bytes())
+        .map_err(|error| format!("not a valid magnet link: {error}"))?;
     let unescaped = |value: Escaped<'_>| printable(&value.bytes().collect::<Vec<_>>());
     if json {
         let trackers = magnet.trackers().map(|url| Json::Text(unescaped(url))).collect();

@@ -20,14 +20,24 @@ pub struct Known {
 }
 
 impl Known {
-    /// Reads a file, which may not exist yet. Lines without an address are skipped: these nodes are found again.
+    /// Reads a file, which may not exist yet. Lines without an address are skipped: these nodes are found again. A file
+    /// without any is another one, and is kept under another name.
     pub fn load(path: &Path) -> (Self, Vec<SocketAddr>) {
         let bytes = storage::load(path).unwrap_or_else(|error| {
             warning!("{}: {error}", path.display());
             None
         });
         let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
-        let nodes = text.lines().filter_map(|line| line.trim().parse().ok()).take(MOST).collect();
+        let nodes: Vec<_> =
+            text.lines().filter_map(|line| line.trim().parse().ok()).take(MOST).collect();
+        if nodes.is_empty() && !text.trim().is_empty() {
+            match storage::set_aside(path) {
+                Ok(kept) => {
+                    warning!("{} lists no nodes; kept as {}", path.display(), kept.display());
+                }
+                Err(error) => warning!("{}: {error}", path.display()),
+            }
+        }
         (Self { path: path.to_owned(), text, saved: None }, nodes)
     }
 

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use examples::cli::{self, Exit, within};
-use examples::interrupt;
 use examples::udp::Udp;
+use examples::{interrupt, warning};
 use save::StateFile;
 use store::Store;
 
@@ -89,7 +89,7 @@ impl Ctx {
             save::encode(&store)
         };
         if let Err(error) = file.save(&bytes) {
-            eprintln!("{error}");
+            warning!("{error}");
         }
     }
 
@@ -111,6 +111,9 @@ pub fn run(args: &Args) -> cli::Result {
     let mut store = Store::new(2 * interval);
     let file = args.state.as_deref().map(StateFile::new);
     let known = file.as_ref().map_or(Ok(0), |file| file.load(&mut store))?;
+    if let Some(file) = &file {
+        file.save(&save::encode(&store))?; // one that cannot be written is found out now and not at the end
+    }
     let started = Instant::now();
     let ctx = Ctx { store: Mutex::new(store), interval, started, trace: args.trace };
     let ctx = Arc::new(ctx);

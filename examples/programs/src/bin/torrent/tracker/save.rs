@@ -2,13 +2,14 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use bittorrent_pieces::bencode::{Limits, Mode, Value, WriteError, Writer};
 use bittorrent_pieces::{CompactPeers, Family, InfoHash};
-use examples::storage;
+use examples::cli::failed;
+use examples::{storage, warning};
 
 use super::store::Store;
 
@@ -38,16 +39,15 @@ impl StateFile {
         if let Some(peers) = decode(&bytes, store) {
             return Ok(peers);
         }
-        let kept = storage::beside(&self.0, ".damaged");
-        fs::rename(&self.0, &kept).map_err(named)?;
+        let kept = storage::set_aside(&self.0).map_err(named)?;
         *store = store.emptied();
-        eprintln!("{}: damaged; kept as {}", self.0.display(), kept.display());
+        warning!("{} is damaged; kept as {}", self.0.display(), kept.display());
         Ok(0)
     }
 
     /// Replaces the file as a whole, so that a crash leaves the old one or the new.
     pub fn save(&self, bytes: &[u8]) -> Result<(), String> {
-        storage::save(&self.0, bytes).map_err(|error| format!("{}: {error}", self.0.display()))
+        storage::save(&self.0, bytes).map_err(failed("write", &self.0))
     }
 }
 
@@ -129,6 +129,8 @@ fn decode(bytes: &[u8], store: &mut Store) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use bittorrent_pieces::PeerId;
     use bittorrent_pieces::tracker::{Announce, AnnounceEvent};
