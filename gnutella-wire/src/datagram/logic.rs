@@ -116,7 +116,11 @@ impl Core<'_> {
             }
             return Ok(());
         }
-        if search.is_some_and(|bit| host.asked & bit != 0) { Ok(()) } else { Err(unsolicited) }
+        if search.is_none_or(|bit| host.asked & bit == 0) {
+            return Err(unsolicited);
+        }
+        host.answered();
+        Ok(())
     }
 
     /// A query with a valid key is acknowledged and delivered, a repeated one only acknowledged.
@@ -172,6 +176,9 @@ impl Core<'_> {
         for search in searches.filter(|search| search.guid == guid) {
             search.hits = search.hits.saturating_add(records.into());
             search.ended = search.hits >= self.state.config.results.into();
+        }
+        if let Some(host) = self.host(from) {
+            host.answered();
         }
         Ok(())
     }
@@ -315,7 +322,7 @@ impl Core<'_> {
                 continue;
             }
             waits = true;
-            if host.key(at, config.key_period).is_some() {
+            if host.has_key(at, config.key_period, config.max_attempts) {
                 host.asked |= bit;
                 host.queries |= bit;
                 search.asked = search.asked.saturating_add(1);
