@@ -36,7 +36,8 @@ pub struct DatagramConfig {
     /// How often a host is asked for a key before it is removed, and how many queries in a row it may leave unanswered
     /// before it is asked for another key. At least 1.
     pub max_attempts: u8,
-    /// The number of hits after which a search ends: 200 at most in the specification.
+    /// The number of hits after which a search ends: 200 at most in the specification. Of one address at most a quarter
+    /// of it counts.
     pub results: u16,
 }
 

@@ -36,6 +36,7 @@ pub(super) struct Peer {
     pub(super) offered: Option<Guid>,
     pub(super) wanted: Option<(Guid, u8)>,   // to be reported
     pub(super) expected: Option<(Guid, u8)>, // hits that were asked for
+    pub(super) counted: u16,                 // records of its hits, since the last search began
     pub(super) host: Option<HostState>,
 }
 
@@ -80,6 +81,7 @@ impl Peer {
             offered: None,
             wanted: None,
             expected: None,
+            counted: 0,
             host: None,
         }
     }
@@ -111,6 +113,13 @@ impl Peer {
         let left = u32::try_from(len).ok().and_then(|len| self.credit.checked_sub(len));
         self.credit = left.unwrap_or(self.credit);
         left.is_some()
+    }
+
+    /// Counts the records of a hit; returns how many of them count where at most `most` do.
+    pub(super) fn count(&mut self, records: u8, most: u16) -> u16 {
+        let new = u16::from(records).min(most.saturating_sub(self.counted));
+        self.counted = self.counted.saturating_add(new);
+        new
     }
 
     fn network(&self) -> [u8; 2] {
