@@ -457,6 +457,28 @@ fn failed_nodes_are_forgotten_and_known_ones_move() {
     assert_eq!((pastry.known().collect::<Vec<_>>(), pastry.me()), (vec![me], me));
 }
 
+/// Sixteen nodes, of which node 0 has 1, 2 and 14, 15 as leaves. After one of them has failed it still knows that others exist.
+#[test]
+fn a_node_that_has_lost_a_leaf_does_not_own_the_far_side() {
+    let nodes: Vec<_> = (0..16).map(|n| Peer { id: Word::<8>::new(n * 16), address: n }).collect();
+    for failed in [1, 2, 14, 15] {
+        let mut node = Pastry::new(nodes[0], 2, [None; 16], [None; 4]);
+        for peer in &nodes {
+            node.learn(*peer);
+        }
+        assert!(matches!(node.route(Word::new(8 * 16)), Route::Ask(_)));
+        node.forget(nodes[failed].id);
+        for key in 4..13 {
+            let route = node.route(Word::new(key * 16));
+            assert!(matches!(route, Route::Ask(_)), "{key} after {failed}: {route:?}");
+        }
+        for near in [1, 2, 14, 15] {
+            let route = node.route(nodes[near].id);
+            assert!(near == failed || route == Route::Owner(nodes[near]), "{near}: {route:?}");
+        }
+    }
+}
+
 /// The leaf set holds the nearest nodes of either side, the nearest ones first.
 #[test]
 fn the_nearest_leaves_stay() {
