@@ -388,7 +388,90 @@ fn the_source_stays_as_long_as_it_serves() {
     assert_eq!(fetch.progress(), (16_384, Some(40_000)));
     // It switches the extension off, as the other one did.
     fetch.handle_bytes(ZERO, A, &extended(0, b"d1:md11:ut_metadatai0eee")).unwrap();
-    assert_eq!(fetch.progress(), (0, None));
+    assert_eq!(fetch.progress(), (16_384, Some(40_000)), "the next one continues");
+}
+
+fn give_at(fetch: &mut Fetch, conn: ConnId, seconds: u64, piece: u32, flip: u8) {
+    fetch.handle_timeout(Duration::from_secs(seconds));
+    give(fetch, conn, piece, flip);
+}
+
+#[test]
+fn what_came_before_a_pause_is_not_requested_again() {
+    let mut fetch = fetch(40_000);
+    join(&mut fetch, A, 40_000);
+    join(&mut fetch, B, 40_000);
+    assert_eq!(asked(&mut fetch), [(1, 0), (1, 1), (1, 2)]);
+    give(&mut fetch, A, 0, 0);
+    fetch.handle_timeout(Duration::from_secs(10));
+    assert_eq!(asked(&mut fetch), [(2, 1), (2, 2)]);
+    give(&mut fetch, B, 1, 0);
+    give(&mut fetch, B, 2, 0);
+    assert_eq!(fetch.poll_event(), Some(FetchEvent::Completed));
+    assert_eq!(fetch.metadata(), Some(&info()[..]));
+}
+
+/// The first piece may take 10 seconds, each further one 1.25 more, if another peer is ready.
+#[test]
+fn a_source_that_is_slow_on_average_is_replaced_if_another_is_ready() {
+    let mut fetch = fetch(40_000);
+    join(&mut fetch, A, 40_000);
+    assert_eq!(asked(&mut fetch), [(1, 0), (1, 1), (1, 2)]);
+    give_at(&mut fetch, A, 9, 0, 0);
+    fetch.handle_timeout(Duration::from_secs(12));
+    assert_eq!(fetch.poll_timeout(), Some(Duration::from_secs(19)), "no other is ready");
+    join(&mut fetch, B, 40_000);
+    assert_eq!(asked(&mut fetch), [(2, 1), (2, 2)]);
+    give_at(&mut fetch, B, 21, 1, 0);
+    fetch.handle_timeout(Duration::from_secs(22));
+    assert_eq!(fetch.poll_timeout(), Some(Duration::from_millis(23_250)), "A is ready again");
+    give_at(&mut fetch, B, 23, 2, 0);
+    assert_eq!(fetch.poll_event(), Some(FetchEvent::Completed));
+}
+
+#[test]
+fn a_wrong_dictionary_of_two_peers_is_fetched_again_from_one_alone() {
+    let mut fetch = fetch(40_000);
+    join(&mut fetch, A, 40_000);
+    join(&mut fetch, B, 40_000);
+    asked(&mut fetch);
+    give(&mut fetch, A, 0, 1);
+    fetch.handle_timeout(Duration::from_secs(10));
+    assert_eq!(asked(&mut fetch), [(2, 1), (2, 2)]);
+    give(&mut fetch, B, 1, 0);
+    give(&mut fetch, B, 2, 0);
+    assert_eq!(fetch.poll_event(), None, "either may have lied");
+    assert_eq!(asked(&mut fetch), [(2, 0), (2, 1), (2, 2)]);
+    // The honest peer pauses, and the liar may not continue what it sent.
+    give(&mut fetch, B, 0, 0);
+    fetch.handle_timeout(Duration::from_secs(20));
+    assert_eq!(asked(&mut fetch), [(1, 0), (1, 1), (1, 2)]);
+    for (piece, flip) in [(0, 1), (1, 0), (2, 0)] {
+        give(&mut fetch, A, piece, flip);
+    }
+    let corrupt = FetchEvent::Closed { conn: A, reason: CloseReason::Corrupt };
+    assert_eq!(fetch.poll_event(), Some(corrupt));
+    fetch.handle_timeout(Duration::from_secs(30));
+    assert_eq!(asked(&mut fetch), [(2, 0), (2, 1), (2, 2)]);
+    for piece in 0..3 {
+        give(&mut fetch, B, piece, 0);
+    }
+    assert_eq!(fetch.poll_event(), Some(FetchEvent::Completed));
+}
+
+/// A connection of 1 KB/s: each piece takes 16 seconds, more than the patience.
+#[test]
+fn a_slow_peer_without_another_sends_the_dictionary() {
+    let mut fetch = fetch(40_000);
+    join(&mut fetch, A, 40_000);
+    assert_eq!(asked(&mut fetch), [(1, 0), (1, 1), (1, 2)]);
+    fetch.handle_timeout(Duration::from_secs(10));
+    assert_eq!(asked(&mut fetch), [(1, 0), (1, 1), (1, 2)], "the requests may be lost");
+    for piece in 0..3 {
+        give_at(&mut fetch, A, 16 * (u64::from(piece) + 1), piece, 0);
+        assert_eq!(asked(&mut fetch), [], "its patience has doubled");
+    }
+    assert_eq!(fetch.poll_event(), Some(FetchEvent::Completed));
 }
 
 #[test]

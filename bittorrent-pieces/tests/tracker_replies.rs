@@ -119,15 +119,18 @@ fn an_announce_is_read() {
         let (_, _, ip) = decode(&format!("&port=1&ip={text}")).expect("an announce");
         assert_eq!(ip, address.map(|address| address.parse().unwrap()), "{text}");
     }
-    for (text, event) in [("started", AnnounceEvent::Started), ("stopped", AnnounceEvent::Stopped)]
-    {
+    for (text, event) in [
+        ("started", AnnounceEvent::Started),
+        ("stopped", AnnounceEvent::Stopped),
+        ("paused", AnnounceEvent::None), // BEP 21
+        ("update", AnnounceEvent::None), // not known: opentracker ignores it too
+    ] {
         let (announce, ..) = decode(&format!("&port=1&event={text}")).expect("an announce");
         assert_eq!(announce.event, event);
     }
     let key = |name| Err(RequestError::Key(name));
     assert_eq!(decode(""), key("port"));
     assert_eq!(decode("&port=0"), key("port"));
-    assert_eq!(decode("&port=1&event=dance"), key("event"));
     let short = format!("/announce?info_hash={}&peer_id={id}&port=1", "%ab".repeat(19));
     assert_eq!(HttpRequest::decode(short.as_bytes()), Err(RequestError::Key("info_hash")));
     let missing = format!("/announce?info_hash={hash}&port=1");

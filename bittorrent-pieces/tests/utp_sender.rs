@@ -232,6 +232,28 @@ fn a_peer_that_answers_without_room_is_not_given_up() {
     assert_eq!(peer.end.len(), 1);
 }
 
+/// A peer that has no room for ever, or takes a byte at a time, does not keep the slot of a closed connection.
+#[test]
+fn a_closed_connection_ends_after_a_minute_at_most() {
+    for stalls in [true, false] {
+        let mut peer = in_flight(1);
+        peer.write(ms(200), 20 * FULL);
+        let mut acked = 1;
+        peer.end.close(peer.conn).unwrap();
+        let mut at = 0;
+        while peer.end.poll_event().is_none() {
+            at += 1;
+            assert!(at <= 62, "still open");
+            peer.handle(secs(at), Packet { window: u32::from(!stalls), ..peer.state(acked) })
+                .unwrap();
+            peer.end.handle_timeout(secs(at));
+            acked += u16::from(!stalls && !peer.data().is_empty());
+        }
+        assert!((60..=62).contains(&at), "{at} s");
+        assert_eq!(peer.end.len(), 0);
+    }
+}
+
 /// A window of one full packet is room: such a peer that acknowledges nothing is given up.
 #[test]
 fn a_peer_that_has_room_and_acknowledges_nothing_is_given_up() {

@@ -204,6 +204,16 @@ fn a_busy_script_that_names_no_time_is_left_alone_for_the_usual_one() {
     }
 }
 
+/// 408 is about the connection (RFC 9110, section 15.5.9): the file may be there all the same.
+#[test]
+fn a_request_that_the_server_waited_for_too_long_is_made_again() {
+    let mut seed = greeted(config(WebSeedKind::Files), one_file());
+    send(&mut seed, &Message::Request(block(0, 0)));
+    let number = get(&mut seed).unwrap().number;
+    assert_eq!(seed.handle_head(ZERO, number, &head(408)), Ok(0));
+    assert_eq!(seed.pauses_until(), Some(Duration::from_secs(30)));
+}
+
 /// Of a file that a server sends whole, `max_skip` bytes are skipped and no more.
 #[test]
 fn a_whole_file_is_skipped_as_far_as_the_configuration_allows() {

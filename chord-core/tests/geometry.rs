@@ -372,6 +372,54 @@ fn digits_of_identifiers_are_counted_from_the_front() {
     assert_eq!(wide.digit(0, 4), 8);
 }
 
+/// A newcomer with the identifier of another node would take its place in the tables, and leave its zone to nobody.
+#[test]
+fn a_zone_is_not_split_for_an_identifier_that_is_in_use() {
+    let [first, second] = [1, 2].map(|id| Peer { id: Word::<8>::new(id), address: 0u32 });
+    let mut node = Can::<_, _, _, 2>::new(first, [None; 4]);
+    node.split(second, [None; 4]).expect("slots");
+    let before = node.clone();
+    for known in [first, second] {
+        let elsewhere = Peer { address: 9, ..known };
+        assert_eq!(node.split(elsewhere, [None; 4]), Err(CanError::InUse));
+        assert_eq!(node, before);
+    }
+}
+
+/// Four quarters of a square: the one that fails is taken over by the other half of its half, and no point is left.
+#[test]
+fn the_zone_of_a_failed_node_is_taken_over() {
+    let [a, b, c, d] = [1, 2, 3, 4].map(|id| Peer { id: Word::<8>::new(id), address: id });
+    let mut west = Can::<_, _, _, 2>::new(a, [None; 8]);
+    let mut east = west.split(b, [None; 8]).expect("slots");
+    let north_west = west.split(c, [None; 8]).expect("slots");
+    east.learn(a, west.zone()).expect("slots");
+    east.learn(c, north_west.zone()).expect("slots");
+    let north_east = east.split(d, [None; 8]).expect("slots");
+    west.learn(b, east.zone()).expect("slots");
+    let in_north_west = [0, 1 << 31];
+    assert_eq!(west.route(&in_north_west), Route::Ask(c));
+
+    let failed = west.forget(c.id).expect("a neighbour");
+    assert_eq!((failed.peer, failed.zone), (c, north_west.zone()));
+    assert_eq!(west.forget(c.id), None);
+    let before = east.clone();
+    assert_eq!(east.take_over(failed.zone), Err(CanError::NotHalves));
+    assert_eq!(east, before);
+    west.take_over(failed.zone).expect("the other half");
+    assert_eq!(west.zone().to_string(), "00000000-7fffffff × 00000000-ffffffff");
+    assert_eq!(west.route(&in_north_west), Route::Owner(a));
+    let known: Vec<_> = west.neighbours().map(|near| near.peer).collect();
+    assert_eq!(known, [b], "the one in the north-east is yet to be learnt");
+    west.learn(d, north_east.zone()).expect("slots");
+    assert_eq!(west.route(&[1 << 31, 1 << 31]), Route::Ask(d));
+
+    // Now the half of the west cannot be joined with a quarter: a neighbour has it as a second state.
+    assert_eq!(east.take_over(west.zone()), Err(CanError::NotHalves));
+    let second = Can::<_, u64, _, 2>::with_zone(b, west.zone(), [None; 8]);
+    assert_eq!(second.route(&in_north_west), Route::Owner(b));
+}
+
 /// What failed is gone, and what is there already only changes its address.
 #[test]
 fn failed_nodes_are_forgotten_and_known_ones_move() {
@@ -407,6 +455,28 @@ fn failed_nodes_are_forgotten_and_known_ones_move() {
     assert_eq!(pastry.known().collect::<Vec<_>>(), [me, other]);
     pastry.forget(other.id);
     assert_eq!((pastry.known().collect::<Vec<_>>(), pastry.me()), (vec![me], me));
+}
+
+/// Sixteen nodes, of which node 0 has 1, 2 and 14, 15 as leaves. After one of them has failed it still knows that others exist.
+#[test]
+fn a_node_that_has_lost_a_leaf_does_not_own_the_far_side() {
+    let nodes: Vec<_> = (0..16).map(|n| Peer { id: Word::<8>::new(n * 16), address: n }).collect();
+    for failed in [1, 2, 14, 15] {
+        let mut node = Pastry::new(nodes[0], 2, [None; 16], [None; 4]);
+        for peer in &nodes {
+            node.learn(*peer);
+        }
+        assert!(matches!(node.route(Word::new(8 * 16)), Route::Ask(_)));
+        node.forget(nodes[failed].id);
+        for key in 4..13 {
+            let route = node.route(Word::new(key * 16));
+            assert!(matches!(route, Route::Ask(_)), "{key} after {failed}: {route:?}");
+        }
+        for near in [1, 2, 14, 15] {
+            let route = node.route(nodes[near].id);
+            assert!(near == failed || route == Route::Owner(nodes[near]), "{near}: {route:?}");
+        }
+    }
 }
 
 /// The leaf set holds the nearest nodes of either side, the nearest ones first.

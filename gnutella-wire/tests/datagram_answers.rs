@@ -68,6 +68,49 @@ fn queries(node: &mut Net) -> Vec<Guid> {
     sent.map(|bytes| Guid(bytes[..16].try_into().unwrap())).collect()
 }
 
+/// A liar sends as many hits as a search wants. Of one address a quarter of them counts, here 50.
+#[test]
+fn one_host_does_not_end_a_search() {
+    let mut node = servent(1);
+    let offer = datagram(FIRST, Function::VENDOR, b"LIME\x0C\0\x02\0\xFF\x01");
+    node.expect_hits(START, FIRST).unwrap();
+    for (host, hits) in [(2, 51), (3, 51), (4, 51), (5, 50)] {
+        assert_eq!(node.poll_event(), None, "{} hosts", host - 2);
+        assert_eq!(node.handle_datagram(START, at(host), &offer), Ok(None));
+        for _ in 0..hits {
+            let record = hit(FIRST);
+            assert!(node.handle_datagram(START, at(host), &record).unwrap().is_some());
+        }
+    }
+    let ended = DatagramEvent::SearchEnded { guid: FIRST, asked: 0, hits: 203 };
+    assert_eq!(node.poll_event(), Some(ended));
+}
+
+/// A host that was started anew does not know its old keys, and drops queries that carry them. A dead one gives no other.
+#[test]
+fn a_host_that_answers_no_query_is_asked_for_another_key() {
+    let mut node = servent(1);
+    assert!(node.add_host(START, at(2)));
+    let mut asked = Vec::new();
+    for n in 0..5 {
+        let guid = Guid([n; 16]);
+        search(&mut node, guid);
+        if n == 0 {
+            give_key(&mut node);
+        }
+        make_due(&mut node, 1);
+        asked.extend(sent(&mut node).into_iter().map(|bytes| bytes[16]));
+        if n == 0 {
+            assert!(node.handle_datagram(START, at(2), &pong(guid, &[])).unwrap().is_some());
+        }
+        node.stop_search(START, guid);
+        node.poll_event().unwrap();
+    }
+    // The first one was answered, the next three were not.
+    let query = Function::QUERY.0;
+    assert_eq!(asked, [query, query, query, query, Function::PING.0]);
+}
+
 /// A host answers the searches that it was asked for, and no other.
 #[test]
 fn answers_belong_to_a_search() {

@@ -183,6 +183,45 @@ fn a_wrong_file_is_fetched_from_one_source_at_a_time() {
     assert_eq!(events(&mut fetch), []);
 }
 
+/// Then that one says for ever that it is busy. After five minutes it is the turn of the other one.
+#[test]
+fn a_busy_source_does_not_hold_a_file_back_that_is_fetched_from_one() {
+    let size = 2 * BLOCK;
+    let mut fetch = fetch(SINGLE, size);
+    let sources = [connect(&mut fetch, T0, 1), connect(&mut fetch, T0, 2)];
+    assert_eq!(asked(&mut fetch).len(), 2);
+    for (conn, first) in [(1, 0), (2, BLOCK)] {
+        receive(&mut fetch, T0, conn, &head(size, first, first + BLOCK, ""));
+        receive(&mut fetch, T0, conn, &vec![0; BLOCK as usize]);
+    }
+    assert_eq!(events(&mut fetch), [DownloadEvent::VerifyFile]);
+    fetch.handle_file_verified(T0, Sha1([2; 20]));
+    let [(busy, _, _)] = asked(&mut fetch)[..] else { panic!("one request") };
+    let answer = b"HTTP/1.1 503 Busy\r\nRetry-After: 45\r\nContent-Length: 0\r\n\r\n";
+    receive(&mut fetch, T0, busy, answer);
+    let mut now;
+    let other = loop {
+        now = fetch.poll_timeout().unwrap();
+        assert!(now < seconds(400), "the other one is not asked");
+        fetch.handle_timeout(now);
+        for event in events(&mut fetch) {
+            if let DownloadEvent::Dial { source, .. } = event {
+                let conn = sources.iter().position(|known| *known == source).unwrap() as u32 + 1;
+                fetch.handle_connected(now, source, ConnId(conn)).unwrap();
+            }
+        }
+        match asked(&mut fetch)[..] {
+            [] => {}
+            [(conn, _, _)] if conn == busy => {
+                receive(&mut fetch, now, busy, answer);
+            }
+            [(conn, first, _)] => break (conn, first),
+            _ => panic!("two requests"),
+        }
+    };
+    assert_eq!((now, other), (seconds(300), (3 - busy, 0)));
+}
+
 /// One source names at most a quarter of the slots, which is 2 of 8, and each of them once.
 #[test]
 fn a_source_names_a_quarter_of_the_slots() {

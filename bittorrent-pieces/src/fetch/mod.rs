@@ -30,8 +30,9 @@ pub use storage_vec::{FetchLimits, FetchVec};
 /// Fetches the info dictionary of a torrent of which only the hash is known.
 ///
 /// One peer at a time sends it, in order, and it is hashed as it arrives: a peer that sent a wrong one is
-/// known, and the next peer is asked. There is one slot for each connection. The buffer holds the
-/// dictionary, and peers that claim a longer one are not asked.
+/// known, and the next peer is asked. If a peer is slow and another is ready, that one continues where it stopped. A
+/// wrong dictionary of several peers is fetched again from one alone. There is one slot for each connection. The buffer
+/// holds the dictionary, and peers that claim a longer one are not asked.
 ///
 /// The connections go on in a [`Torrent`](crate::Torrent) afterwards: keep the bytes that
 /// came with [`FetchOutcome::Keep`], call [`Torrent::take_over`](crate::Torrent::take_over), and hand them
@@ -78,7 +79,8 @@ pub struct FetchConfig {
     pub port: Option<u16>,
     /// The UDP port of our DHT node, if there is one.
     pub dht_port: Option<u16>,
-    /// How long a peer may take for a piece of 16 KiB before another is asked; not zero.
+    /// How long a peer may take for a piece of 16 KiB before another is asked, and eight times as long as it may take
+    /// on average if another is ready; not zero. Each time that a peer is slow doubles it for that peer.
     pub patience: Duration,
     /// How long a peer may be silent before its connection is closed; not zero.
     pub silence: Duration,
@@ -233,7 +235,8 @@ impl<S: FetchStorage> MetadataFetch<S> {
     /// Returns when [`handle_timeout`](Self::handle_timeout) is next due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.core.next_deadline(self.storage.parts_ref().slots)
+        let FetchPartsRef { slots, buffer } = self.storage.parts_ref();
+        self.core.next_deadline(slots, buffer.len())
     }
 
     /// Writes the next message for any connection.

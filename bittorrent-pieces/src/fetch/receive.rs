@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::FetchOutcome;
-use super::slot::{Extension, FetchSlot, Phase};
+use super::slot::{Feature, FetchSlot, Phase};
 use super::state::{Core, live};
 use crate::error::NotConnected;
 use crate::id::ConnId;
@@ -64,13 +64,8 @@ impl Core {
         names.validate(&handshake, self.config.peer_id)?;
         slot.phase = Phase::Open;
         slot.version2 = names.is_version2(&handshake, slot.dialled);
-        slot.fast = self.config.fast && handshake.reserved.fast();
-        slot.extended = if handshake.reserved.extended() {
-            Extension::HandshakeDue
-        } else {
-            Extension::Unsupported
-        };
-        slot.have_none_sent = !slot.fast;
+        slot.fast = Feature::of(self.config.fast && handshake.reserved.fast());
+        slot.extended = Feature::of(handshake.reserved.extended());
         slot.heard_at = self.now;
         let consumed = bytes.len().saturating_sub(rest.len());
         Ok(Received { consumed, outcome: Some(FetchOutcome::Keep) })
@@ -91,11 +86,11 @@ impl Core {
         let Some(slot) = live(slots, conn) else {
             return Ok(Received { consumed: bytes.len(), outcome: None });
         };
-        if let Some(fast) = fast.filter(|_| !slot.fast) {
+        if let Some(fast) = fast.filter(|_| slot.fast == Feature::Unsupported) {
             return Err(PeerError::FastOff(fast.id()));
         }
         let outcome = match message {
-            Message::Other { id: EXTENDED, payload } if slot.extended != Extension::Unsupported => {
+            Message::Other { id: EXTENDED, payload } if slot.extended != Feature::Unsupported => {
                 self.extended(slots, buffer, conn, payload)?
             }
             Message::Other { id: HASHES | HASH_REJECT, .. } => {
@@ -112,6 +107,7 @@ impl Core {
         if let Some(slot) = live(slots, conn) {
             slot.heard_at = self.now;
         }
+        self.replace_slow(slots, buffer.len());
         self.choose(slots, buffer.len());
         Ok(Received { consumed, outcome })
     }
@@ -133,7 +129,9 @@ impl Core {
                 }
                 let serves = slot.id != 0;
                 // It has switched the extension off: what it was asked for is asked of another.
-                self.source.take_if(|source| source.conn == conn && !serves);
+                if !serves {
+                    self.set_aside(conn);
+                }
             }
             METADATA => {
                 let metadata = Metadata::decode(body)?;
@@ -205,16 +203,6 @@ impl Core {
             }
             Some(HashMessage::Reject(range)) if range == wanted => self.rest(slots, conn),
             _ => {}
-        }
-    }
-
-    /// Checks the whole dictionary; its source is to blame if it is wrong.
-    fn finish(&mut self, slots: &mut [FetchSlot]) {
-        let Some(source) = self.source.take() else { return };
-        if source.hasher.fits(&self.config) {
-            self.done = Some(source.size);
-        } else {
-            self.close(slots, source.conn, CloseReason::Corrupt);
         }
     }
 }

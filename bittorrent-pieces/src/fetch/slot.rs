@@ -17,22 +17,29 @@ pub struct FetchSlot {
     pub(super) id: u8,    // that it chose for ut_metadata; 0 if it does not support it
     pub(super) dialled: bool,
     pub(super) handshake_sent: bool,
-    pub(super) have_none_sent: bool,
-    pub(super) fast: bool,
-    pub(super) extended: Extension,
+    pub(super) fast: Feature,
+    pub(super) extended: Feature,
     pub(super) pex_received: bool,
     pub(super) version2: bool, // the connection of a hybrid torrent is upgraded
+    pub(super) slow: u8,       // how often it was slow
     pub(super) heard_at: Duration,
     pub(super) sent_at: Duration,
     pub(super) rests_until: Duration, // it rejected, or was slow
 }
 
-/// Whether a peer has the extension protocol, and was sent our handshake of it.
+/// Whether a peer has the fast extension or the extension protocol, and was sent the first message of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Extension {
+pub(super) enum Feature {
     Unsupported,
-    HandshakeDue,
-    HandshakeSent,
+    Due,
+    Sent,
+}
+
+impl Feature {
+    /// Returns the state after the handshake of a peer that has it, or not.
+    pub(super) const fn of(supported: bool) -> Self {
+        if supported { Self::Due } else { Self::Unsupported }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +59,11 @@ impl FetchSlot {
         id: 0,
         dialled: false,
         handshake_sent: false,
-        have_none_sent: false,
-        fast: false,
-        extended: Extension::Unsupported,
+        fast: Feature::Unsupported,
+        extended: Feature::Unsupported,
         pex_received: false,
         version2: false,
+        slow: 0,
         heard_at: Duration::ZERO,
         sent_at: Duration::ZERO,
         rests_until: Duration::ZERO,

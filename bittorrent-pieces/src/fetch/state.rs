@@ -22,6 +22,8 @@ pub(super) struct Core {
     pub(super) config: FetchConfig,
     pub(super) now: Duration,
     pub(super) source: Option<Source>,
+    kept: Option<Source>, // the last source, and what came until another was asked
+    alone: bool,          // a dictionary of several sources was wrong: the next is of one
     pub(super) done: Option<u32>,
     completed_reported: bool,
     pub(super) layer: Option<Layer>,
@@ -33,9 +35,12 @@ pub(super) struct Core {
 pub(super) struct Source {
     pub(super) conn: ConnId,
     pub(super) size: u32,
-    pub(super) next: u32,  // the piece that is to come
-    pub(super) asked: u32, // the pieces before this one were asked for
-    pub(super) since: Duration,
+    pub(super) first: u32,      // the first piece that it was asked for
+    pub(super) next: u32,       // the piece that is to come
+    pub(super) asked: u32,      // the pieces before this one were asked for
+    pub(super) began: Duration, // it was chosen
+    pub(super) since: Duration, // a piece came last
+    mixed: bool,                // another peer may have sent pieces before
     pub(super) hasher: Hasher,
 }
 
@@ -63,6 +68,8 @@ impl Core {
             config,
             now: Duration::ZERO,
             source: None,
+            kept: None,
+            alone: false,
             done: None,
             completed_reported: false,
             layer: None,
@@ -114,7 +121,7 @@ impl Core {
             let came = u64::from(bytes).saturating_mul(u64::from(came)).checked_div(u64::from(all));
             return (came.and_then(|came| u32::try_from(came).ok()).unwrap_or(0), Some(bytes));
         }
-        match (&self.source, self.done) {
+        match (self.source.as_ref().or(self.kept.as_ref()), self.done) {
             (_, Some(size)) => (size, Some(size)),
             (Some(source), _) => {
                 let came = source.next.saturating_mul(METADATA_PIECE_LEN);
@@ -174,15 +181,24 @@ impl Core {
 
     /// Asks nothing of a peer for a while.
     pub(super) fn rest(&mut self, slots: &mut [FetchSlot], conn: ConnId) {
-        self.leave(conn);
+        self.set_aside(conn);
         if let Some(slot) = live(slots, conn) {
             slot.rests_until = self.now.saturating_add(self.config.patience);
         }
     }
 
+    /// Forgets which peer a connection is: its id may name another one later.
     pub(super) fn leave(&mut self, conn: ConnId) {
-        if self.source.as_ref().is_some_and(|source| source.conn == conn) {
-            self.source = None;
+        self.set_aside(conn);
+        if let Some(kept) = self.kept.as_mut().filter(|kept| kept.conn == conn) {
+            kept.mixed = true;
+        }
+    }
+
+    /// Keeps what a peer sent for the one that is asked next.
+    pub(super) fn set_aside(&mut self, conn: ConnId) {
+        if let Some(source) = self.source.take_if(|source| source.conn == conn) {
+            self.kept = Some(source);
         }
         if let Some(layer) = self.layer.as_mut().filter(|layer| layer.source == Some(conn)) {
             layer.source = None;
@@ -190,31 +206,75 @@ impl Core {
         }
     }
 
+    /// Returns whether a peer could be asked for the run of the layer that is to come.
+    pub(super) fn serves_layer(&self, slot: &FetchSlot) -> bool {
+        let hybrid = self.config.names().v2.is_some();
+        slot.phase == Phase::Open && (slot.version2 || !hybrid) && slot.rests_until <= self.now
+    }
+
     /// Chooses the peer that sends the dictionary.
     pub(super) fn choose(&mut self, slots: &[FetchSlot], room: usize) {
         let now = self.now;
-        let hybrid = self.config.names().v2.is_some();
-        if let Some(layer) = self.layer.as_mut().filter(|layer| layer.source.is_none()) {
-            let ready = |slot: &&FetchSlot| {
-                slot.phase == Phase::Open && (slot.version2 || !hybrid) && slot.rests_until <= now
-            };
-            let best = slots.iter().filter(ready).min_by_key(|slot| slot.rests_until);
-            layer.source = best.map(|slot| slot.conn);
-            layer.asked = layer.next;
-            layer.since = now;
+        let order = |slot: &&FetchSlot| (slot.slow, slot.rests_until);
+        if self.layer.as_ref().is_some_and(|layer| layer.source.is_none()) {
+            let ready = slots.iter().filter(|slot| self.serves_layer(slot));
+            let best = ready.min_by_key(order).map(|slot| slot.conn);
+            if let Some(layer) = &mut self.layer {
+                layer.source = best;
+                layer.asked = layer.next;
+                layer.since = now;
+            }
         }
         if self.source.is_some() || self.done.is_some() {
             return;
         }
-        let ready = slots.iter().filter(|slot| slot.serves(room, now));
-        self.source = ready.min_by_key(|slot| slot.rests_until).map(|slot| Source {
-            conn: slot.conn,
-            size: slot.size,
-            next: 0,
-            asked: 0,
-            since: now,
-            hasher: Hasher::new(&self.config),
-        });
+        let best = slots.iter().filter(|slot| slot.serves(room, now)).min_by_key(order);
+        self.source = best.map(|slot| self.source_of(slot));
+    }
+
+    /// Returns the source that a peer becomes: it continues behind what is kept, if that fits.
+    fn source_of(&mut self, slot: &FetchSlot) -> Source {
+        let alone = self.alone;
+        let fits = |kept: &Source| {
+            let its_own = kept.conn == slot.conn && !kept.mixed;
+            kept.size == slot.size && (its_own || !alone)
+        };
+        match self.kept.take().filter(fits) {
+            Some(kept) => Source {
+                conn: slot.conn,
+                first: kept.next,
+                asked: kept.next,
+                began: self.now,
+                since: self.now,
+                mixed: kept.next > 0 && (kept.mixed || kept.conn != slot.conn),
+                ..kept
+            },
+            None => Source {
+                conn: slot.conn,
+                size: slot.size,
+                first: 0,
+                next: 0,
+                asked: 0,
+                began: self.now,
+                since: self.now,
+                mixed: false,
+                hasher: Hasher::new(&self.config),
+            },
+        }
+    }
+
+    /// Checks the whole dictionary. If it is wrong, its only source is to blame; of several any may be, and the next
+    /// dictionary comes from one alone.
+    pub(super) fn finish(&mut self, slots: &mut [FetchSlot]) {
+        let Some(source) = self.source.take() else { return };
+        if source.hasher.fits(&self.config) {
+            self.done = Some(source.size);
+            return;
+        }
+        self.alone = source.mixed;
+        if !source.mixed {
+            self.close(slots, source.conn, CloseReason::Corrupt);
+        }
     }
 
     pub(super) fn event(&mut self, slots: &mut [FetchSlot]) -> Option<FetchEvent> {

@@ -3,25 +3,36 @@
 use core::time::Duration;
 
 use super::slot::{FetchSlot, Phase};
-use super::state::Core;
+use super::state::{Core, live};
 use crate::id::ConnId;
 use crate::torrent::CloseReason;
 
 /// How long after the last message to a peer a keepalive is sent.
 const KEEP_ALIVE: Duration = Duration::from_secs(120);
+/// A source that others could replace sends a piece in this part of the patience, on average.
+const PACE: u32 = 8;
+/// The most times that the patience with a slow peer doubles.
+const MOST_DOUBLINGS: u8 = 5;
 
 /// What a fetch waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Timer {
     /// A peer was silent for [`FetchConfig::silence`](super::FetchConfig::silence): its connection is closed.
     Silence,
-    /// The peer that was asked sent nothing for [`FetchConfig::patience`](super::FetchConfig::patience):
-    /// another is asked.
+    /// The peer that was asked sent nothing for [`FetchConfig::patience`](super::FetchConfig::patience), or too little
+    /// since it was chosen: another is asked, or the same again.
     Answer,
     /// A peer that rejected a request, or was slow, may be asked again.
     Rest,
     /// Nothing was sent to a peer for two minutes: `poll_transmit` writes a keepalive.
     KeepAlive,
+}
+
+/// A peer that was asked for something.
+struct Asked {
+    conn: ConnId,
+    deadline: Option<Duration>, // it is too slow from here on
+    others: bool,               // another is ready to be asked in its place
 }
 
 impl Timer {
@@ -38,11 +49,11 @@ impl Core {
     }
 
     /// Returns the first deadline to come.
-    pub(super) fn next_deadline(&self, slots: &[FetchSlot]) -> Option<Duration> {
-        Timer::ALL.iter().filter_map(|timer| self.deadline(slots, *timer)).min()
+    pub(super) fn next_deadline(&self, slots: &[FetchSlot], room: usize) -> Option<Duration> {
+        Timer::ALL.iter().filter_map(|timer| self.deadline(slots, room, *timer)).min()
     }
 
-    fn deadline(&self, slots: &[FetchSlot], timer: Timer) -> Option<Duration> {
+    fn deadline(&self, slots: &[FetchSlot], room: usize, timer: Timer) -> Option<Duration> {
         let live = slots.iter().filter(|slot| slot.is_live());
         let later = |at: &Duration| *at > self.now;
         match timer {
@@ -51,14 +62,10 @@ impl Core {
                 ends.filter(later).min()
             }
             Timer::Answer => {
-                let ends =
-                    self.asked().filter_map(|(_, since)| since.checked_add(self.config.patience));
+                let ends = self.asked(slots, room).filter_map(|asked| asked.deadline);
                 ends.filter(later).min()
             }
-            Timer::Rest => {
-                let waits = self.asked().next().is_none();
-                live.map(|slot| slot.rests_until).filter(|_| waits).filter(later).min()
-            }
+            Timer::Rest => live.map(|slot| slot.rests_until).filter(later).min(),
             Timer::KeepAlive => {
                 let open = live.filter(|slot| slot.handshake_sent);
                 let ends = open.filter_map(|slot| slot.sent_at.checked_add(KEEP_ALIVE));
@@ -71,15 +78,7 @@ impl Core {
     fn fire(&mut self, slots: &mut [FetchSlot], room: usize, timer: Timer) {
         match timer {
             Timer::Silence => self.close_silent(slots),
-            Timer::Answer => {
-                let slow = |(_, since): &(ConnId, Duration)| {
-                    is_past(*since, self.config.patience, self.now)
-                };
-                let slow = self.asked().find(slow);
-                if let Some((conn, _)) = slow {
-                    self.rest(slots, conn);
-                }
-            }
+            Timer::Answer => self.replace_slow(slots, room),
             Timer::Rest => self.choose(slots, room),
             Timer::KeepAlive => {} // `is_keepalive_due` compares the times
         }
@@ -96,11 +95,53 @@ impl Core {
         }
     }
 
-    /// Returns the peers that were asked for something, and since when they owe it.
-    fn asked(&self) -> impl Iterator<Item = (ConnId, Duration)> + '_ {
-        let layer = self.layer.iter().filter(|layer| !layer.is_complete());
-        let layer = layer.filter_map(|layer| Some((layer.source?, layer.since)));
-        self.source.iter().map(|source| (source.conn, source.since)).chain(layer)
+    /// Lets a peer that is too slow rest, if another is ready, or else asks it again for what it owes.
+    pub(super) fn replace_slow(&mut self, slots: &mut [FetchSlot], room: usize) {
+        let now = self.now;
+        let late = |asked: &Asked| asked.deadline.is_some_and(|at| at <= now);
+        let Some(Asked { conn, others, .. }) = self.asked(slots, room).find(late) else { return };
+        if let Some(slot) = live(slots, conn) {
+            slot.slow = slot.slow.saturating_add(1).min(MOST_DOUBLINGS);
+        }
+        if others {
+            return self.rest(slots, conn);
+        }
+        if let Some(source) = self.source.as_mut().filter(|source| source.conn == conn) {
+            source.asked = source.next;
+            source.since = now;
+        }
+        if let Some(layer) = self.layer.as_mut().filter(|layer| layer.source == Some(conn)) {
+            layer.asked = layer.next;
+            layer.since = now;
+        }
+    }
+
+    /// Returns the peers that were asked for something.
+    fn asked(&self, slots: &[FetchSlot], room: usize) -> impl Iterator<Item = Asked> {
+        let patience = |conn| {
+            let slot = slots.iter().find(|slot| slot.conn == conn && slot.is_live());
+            let doubled = 1_u32 << slot.map_or(0, |slot| slot.slow.min(MOST_DOUBLINGS));
+            self.config.patience.saturating_mul(doubled)
+        };
+        let source = self.source.as_ref().map(|source| {
+            let mut others = slots.iter().filter(|slot| slot.conn != source.conn);
+            let others = others.any(|slot| slot.serves(room, self.now));
+            let patience = patience(source.conn);
+            let pieces = source.next.saturating_sub(source.first);
+            let each = patience.checked_div(PACE).unwrap_or(patience);
+            let pace = each.saturating_mul(pieces).saturating_add(patience);
+            let paced = source.began.checked_add(pace).filter(|_| others);
+            let deadline = source.since.checked_add(patience);
+            Asked { conn: source.conn, deadline: paced.into_iter().chain(deadline).min(), others }
+        });
+        let layer = self.layer.as_ref().filter(|layer| !layer.is_complete());
+        let layer = layer.and_then(|layer| {
+            let conn = layer.source?;
+            let mut others = slots.iter().filter(|slot| slot.conn != conn);
+            let others = others.any(|slot| self.serves_layer(slot));
+            Some(Asked { conn, deadline: layer.since.checked_add(patience(conn)), others })
+        });
+        source.into_iter().chain(layer)
     }
 
     /// Returns whether a peer is to be sent a keepalive.

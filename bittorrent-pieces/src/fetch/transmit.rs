@@ -1,6 +1,6 @@
 //! What a fetch sends.
 
-use super::slot::{Extension, FetchSlot, Phase};
+use super::slot::{Feature, FetchSlot, Phase};
 use super::state::Core;
 use crate::error::BufferTooSmall;
 use crate::id::ConnId;
@@ -55,14 +55,14 @@ impl Core {
         if slot.phase != Phase::Open {
             return Ok(None);
         }
-        if !slot.have_none_sent {
+        if slot.fast == Feature::Due {
             let len = Fast::HaveNone.encode(buf)?;
-            slot.have_none_sent = true;
+            slot.fast = Feature::Sent;
             return Ok(Some(len));
         }
-        if slot.extended == Extension::HandshakeDue {
+        if slot.extended == Feature::Due {
             let len = write_handshake(config.peer_exchange, config.port, buf)?;
-            slot.extended = Extension::HandshakeSent;
+            slot.extended = Feature::Sent;
             return Ok(Some(len));
         }
         if let Some(source) = self.source.as_mut().filter(|source| source.conn == slot.conn) {

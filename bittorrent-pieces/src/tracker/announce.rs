@@ -52,7 +52,8 @@ impl Announce {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_enums, reason = "the four events of BEP 15")]
 pub enum AnnounceEvent {
-    /// 0: the interval of the tracker has passed.
+    /// 0: the interval of the tracker has passed. An event that is not known, such as `paused` (BEP 21), is read as
+    /// this one.
     #[default]
     None,
     /// 1: the last piece was received; never sent by a peer that started complete.

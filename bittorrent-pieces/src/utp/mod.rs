@@ -148,7 +148,7 @@ impl<S: UtpStorage> UtpEndpoint<S> {
     }
 
     /// Ends our side of a connection after all that was written. [`UtpEvent::Closed`] follows once the peer has
-    /// acknowledged it, or does not answer.
+    /// acknowledged it, or does not answer, or after a minute.
     ///
     /// # Errors
     ///

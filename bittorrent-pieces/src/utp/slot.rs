@@ -114,6 +114,8 @@ pub(super) struct Outgoing {
     /// Since when the peer has no room for a packet.
     pub(super) no_room_since: Option<Duration>,
     pub(super) closing: bool,
+    /// Since when it is closing, once that was noticed.
+    pub(super) closing_since: Option<Duration>,
     pub(super) fin: Option<u16>,
     /// A write took less than it was given.
     pub(super) write_waits: bool,
@@ -136,6 +138,7 @@ impl Outgoing {
             peer_window,
             no_room_since: None,
             closing: false,
+            closing_since: None,
             fin: None,
             write_waits: false,
         }

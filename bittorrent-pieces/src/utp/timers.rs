@@ -20,6 +20,9 @@ const STALLED: Duration = Duration::from_secs(15);
 /// and was sent this many times.
 const SENDS_OF_LENGTH: u8 = 4;
 
+/// How long a connection that is being closed may take to send what was written.
+const LINGER: Duration = Duration::from_secs(60);
+
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Timer {
@@ -27,10 +30,12 @@ enum Timer {
     Retransmit,
     /// The peer has had no room for 15 s: one packet is sent to learn whether it has.
     ZeroWindow,
+    /// A connection was closed a minute ago, and the peer has not acknowledged all of it: it ends.
+    Linger,
 }
 
 impl Timer {
-    const ALL: [Self; 2] = [Self::Retransmit, Self::ZeroWindow];
+    const ALL: [Self; 3] = [Self::Retransmit, Self::ZeroWindow, Self::Linger];
 }
 
 impl Connection {
@@ -49,12 +54,16 @@ impl Connection {
                 let since = self.outgoing.no_room_since.filter(|_| waits)?;
                 since.checked_add(NO_ROOM)
             }
+            Timer::Linger => self.outgoing.closing_since?.checked_add(LINGER),
         }
     }
 }
 
 impl ConnMut<'_> {
     pub(super) fn fire_expired(&mut self) {
+        if self.conn.outgoing.closing {
+            self.conn.outgoing.closing_since.get_or_insert(self.now); // `close` has no time
+        }
         for timer in Timer::ALL {
             if self.conn.deadline(timer).is_some_and(|at| at <= self.now) {
                 self.fire(timer);
@@ -69,6 +78,7 @@ impl ConnMut<'_> {
                 self.conn.outgoing.no_room_since = None;
                 self.conn.outgoing.peer_window = self.conn.mtu.payload();
             }
+            Timer::Linger => self.close(CloseReason::TimedOut),
         }
     }
 

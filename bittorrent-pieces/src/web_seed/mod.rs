@@ -17,7 +17,7 @@
 //! | 200 | the whole file: up to [`WebSeedConfig::max_skip`] bytes before the range are skipped |
 //! | 301, 302, 303, 307, 308 | the range is requested from `Location`, unless that leads from a public host to a local one |
 //! | 429, 503 | a pause, as long as `Retry-After` says |
-//! | other 4xx, a file of another length | the server does not have the file: its pieces are no longer announced |
+//! | other 4xx but 408, a file of another length | the server does not have the file: its pieces are no longer announced |
 //! | all else, no response, a body that ends too soon | a pause that doubles with each failure |
 
 mod config;

@@ -64,6 +64,7 @@ impl View<'_> {
                 let seconds = head.retry_after.and_then(|text| parse::<u32>(text.trim_ascii()));
                 self.pause(seconds.map(|seconds| Duration::from_secs(seconds.into())));
             }
+            408 => self.pause(None), // a connection that was idle for too long
             400..=499 => self.file_missing(get),
             _ => self.pause(None),
         }

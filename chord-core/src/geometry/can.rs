@@ -15,6 +15,10 @@ use crate::wire::Address;
 /// zone](Self::split); then all neighbours of both [learn](Self::learn) of both. Where zones should be about as
 /// large, the owner passes the newcomer on to its [largest neighbour](Self::larger) first (section 3.7).
 ///
+/// A neighbour that has failed is [forgotten](Self::forget), and its zone has no owner then. The node that has the
+/// other half of a larger zone [takes it over](Self::take_over); if that half was split further, the neighbour with the
+/// smallest zone has both for a while (section 3.5), the second one as a [state of its own](Self::with_zone).
+///
 /// ```
 /// use chord_core::{Peer, Route, geometry::Can};
 ///
@@ -53,12 +57,23 @@ pub enum CanError {
     /// The zone is a single point.
     #[error("a zone of one point cannot be split")]
     Point,
+    /// The identifier of the newcomer is that of the node or of a neighbour, which would lose its zone.
+    #[error("the identifier is in use by the node or a neighbour")]
+    InUse,
+    /// The two zones are not halves of one.
+    #[error("the zones are not halves of one zone")]
+    NotHalves,
 }
 
 impl<I: Identifier, A: Address, S, const D: usize> Can<I, A, S, D> {
     /// Creates the first node of a torus, which has all of it.
     pub const fn new(me: Peer<I, A>, neighbours: S) -> Self {
         Self { me, zone: Zone::WHOLE, neighbours }
+    }
+
+    /// Creates a node with a zone whose owner has failed. Slots that hold a neighbour count.
+    pub const fn with_zone(me: Peer<I, A>, zone: Zone<D>, neighbours: S) -> Self {
+        Self { me, zone, neighbours }
     }
 
     /// Returns the node itself.
@@ -117,8 +132,13 @@ where
     ///
     /// # Errors
     ///
-    /// [`CanError`] if the zone is a point, or one of the two has too few slots.
+    /// [`CanError`] if the zone is a point, one of the two has too few slots, or the newcomer has the identifier of the
+    /// node or of a neighbour.
     pub fn split(&mut self, newcomer: Peer<I, A>, neighbours: S) -> Result<Self, CanError> {
+        let is_known = self.neighbours().any(|known| known.peer.id == newcomer.id);
+        if is_known || newcomer.id == self.me.id {
+            return Err(CanError::InUse);
+        }
         let (lower, upper) = self.zone.split().ok_or(CanError::Point)?;
         let mut other = Self { me: newcomer, zone: upper, neighbours };
         other.neighbours.as_mut().fill(None);
@@ -132,12 +152,47 @@ where
         if self.neighbours.as_ref().iter().find(touches).is_none() {
             return Err(CanError::Full);
         }
-        self.zone = lower;
-        for slot in self.neighbours.as_mut() {
-            slot.take_if(|neighbour| !neighbour.zone.touches(&lower));
-        }
+        self.set_zone(lower);
         self.learn(newcomer, upper)?;
         Ok(other)
+    }
+
+    /// Takes over the other half of the zone that both were once, whose owner has failed. The neighbours of that half
+    /// have to be [learnt](Self::learn), and have to learn of this node.
+    ///
+    /// ```
+    /// use chord_core::{Peer, geometry::{Can, Zone}};
+    ///
+    /// let [first, second] = [1_u32, 2].map(|id| Peer { id, address: [] });
+    /// let mut west = Can::<_, _, _, 2>::new(first, [None; 8]);
+    /// west.split(second, [None; 8])?;
+    /// let failed = west.forget(second.id).expect("a neighbour");
+    /// west.take_over(failed.zone)?;
+    /// assert_eq!(west.zone(), Zone::WHOLE);
+    /// # Ok::<(), chord_core::geometry::CanError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`CanError::NotHalves`] if the two zones do not make up one.
+    pub fn take_over(&mut self, zone: Zone<D>) -> Result<(), CanError> {
+        let whole = self.zone.joined(&zone).ok_or(CanError::NotHalves)?;
+        self.set_zone(whole);
+        Ok(())
+    }
+
+    /// Removes a neighbour that has failed, and returns it with its zone.
+    pub fn forget(&mut self, id: I) -> Option<Neighbour<I, A, D>> {
+        let mut slots = self.neighbours.as_mut().iter_mut();
+        slots.find_map(|slot| slot.take_if(|neighbour| neighbour.peer.id == id))
+    }
+
+    /// Changes the zone, and removes the neighbours that do not touch it.
+    fn set_zone(&mut self, zone: Zone<D>) {
+        self.zone = zone;
+        for slot in self.neighbours.as_mut() {
+            slot.take_if(|neighbour| !neighbour.zone.touches(&zone));
+        }
     }
 
     /// Notes that a node has this zone now: it becomes a neighbour, or is removed.

@@ -6,20 +6,30 @@ use crate::peer::Peer;
 use crate::wire::Address;
 
 /// Returns whether the owner of `key` is sure to be among the leaves and `me`: if the key lies between the
-/// farthest leaves, or a side is not full, since then there are no others.
+/// farthest leaves, or a side that is not full has all known nodes, also those of the `table`, since then there are no
+/// others. A side that is not full because a leaf has failed does not have all.
 pub(super) fn cover<I: Identifier, A: Address>(
     leaves: &[Option<Peer<I, A>>],
+    table: &[Option<Peer<I, A>>],
     me: I,
     key: I,
 ) -> bool {
     let (smaller, larger) = leaves.split_at(leaves.len() / 2);
-    match (smaller.last(), larger.last()) {
-        (Some(Some(first)), Some(Some(last))) => {
-            key.distance(me) <= first.id.distance(me) || me.distance(key) <= me.distance(last.id)
-        }
-        (Some(_), Some(_)) => true,
-        _ => false, // without leaves nothing is sure
+    if smaller.is_empty() {
+        return false; // without leaves nothing is sure
     }
+    let has_all = |side: &[Option<Peer<I, A>>]| {
+        let is_in = |peer: &Peer<I, A>| side.iter().flatten().any(|leaf| leaf.id == peer.id);
+        let is_full = side.iter().all(Option::is_some);
+        !is_full && leaves.iter().chain(table).flatten().all(is_in)
+    };
+    if has_all(smaller) || has_all(larger) {
+        return true;
+    }
+    let farthest =
+        |side: &[Option<Peer<I, A>>]| side.iter().flatten().last().map_or(me, |leaf| leaf.id);
+    key.distance(me) <= farthest(smaller).distance(me)
+        || me.distance(key) <= me.distance(farthest(larger))
 }
 
 pub(super) fn learn<I: Identifier, A: Address>(

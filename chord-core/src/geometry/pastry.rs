@@ -59,7 +59,7 @@ where
     #[must_use]
     pub fn route(&self, key: I) -> Route<I, A> {
         let me = self.table.me;
-        if leaves::cover(self.leaves.as_ref(), me.id, key) {
+        if leaves::cover(self.leaves.as_ref(), self.table.slots(), me.id, key) {
             return Route::Owner(self.closest(key));
         }
         let shared = self.table.common_digits(key);
@@ -122,7 +122,7 @@ where
     }
 
     /// Removes a node that has failed. Its place in the leaf set is then free, and the leaves of the farthest
-    /// leaf on that side should be learnt (section 2.4).
+    /// leaf on that side should be learnt (section 2.4). Until then fewer routes end here.
     pub fn forget(&mut self, id: I) {
         self.table.forget(id);
         leaves::forget(self.leaves.as_mut(), id);

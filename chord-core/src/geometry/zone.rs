@@ -71,6 +71,16 @@ impl<const D: usize> Zone<D> {
         Some((with(lower), with(upper)))
     }
 
+    /// Returns the zone of which the two are the halves, if there is one.
+    pub(super) fn joined(&self, other: &Self) -> Option<Self> {
+        // The last dimension that was halved most.
+        let (turn, _) = self.sides.iter().enumerate().max_by_key(|(_, side)| side.halvings)?;
+        let mut zone = *self;
+        zone.sides.get_mut(turn)?.double()?;
+        let (lower, upper) = zone.split()?;
+        [(lower, upper), (upper, lower)].contains(&(*self, *other)).then_some(zone)
+    }
+
     /// Returns whether the two are neighbours: they meet in one dimension, and overlap in all others.
     #[must_use]
     pub fn touches(&self, other: &Self) -> bool {
@@ -104,6 +114,13 @@ impl Side {
         let halvings = self.halvings.checked_add(1).filter(|halvings| *halvings <= SIDE)?;
         let middle = 1_u32.checked_shl(u32::from(SIDE.saturating_sub(halvings)))?;
         Some((Self { halvings, ..self }, Self { halvings, from: self.from | middle }))
+    }
+
+    /// Becomes what it is a half of; `None` if it is all.
+    fn double(&mut self) -> Option<()> {
+        self.halvings = self.halvings.checked_sub(1)?;
+        self.from &= !u32::MAX.checked_shr(self.halvings.into()).unwrap_or(0);
+        Some(())
     }
 
     fn overlaps(self, other: Self) -> bool {

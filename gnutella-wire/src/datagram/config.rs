@@ -33,9 +33,11 @@ pub struct DatagramConfig {
     pub interval: Duration,
     /// How long a host may take to answer before it is asked again. More than 0.
     pub timeout: Duration,
-    /// How often a host is asked for a key before it is removed. At least 1.
+    /// How often a host is asked for a key before it is removed, and how many queries in a row it may leave unanswered
+    /// before it is asked for another key. At least 1.
     pub max_attempts: u8,
-    /// The number of hits after which a search ends: 200 at most in the specification.
+    /// The number of hits after which a search ends: 200 at most in the specification. Of one address at most a quarter
+    /// of it counts.
     pub results: u16,
 }
 

@@ -21,6 +21,8 @@ use crate::wire::{
 const COMPRESSED: u8 = 0x80;
 /// The length of a request for hits, in bytes.
 pub(super) const HITS_ACK_LEN: usize = HEADER_LEN + VendorMessage::MIN_LEN + 1;
+/// The hits of one address count for this fraction of what a search wants at most, so that one cannot end it.
+const HITS_FRACTION: u16 = 4;
 /// The offer of hits that others send.
 pub(super) const OFFER_2: VendorId = VendorId::new(*b"LIME", 12, 2);
 
@@ -116,7 +118,11 @@ impl Core<'_> {
             }
             return Ok(());
         }
-        if search.is_some_and(|bit| host.asked & bit != 0) { Ok(()) } else { Err(unsolicited) }
+        if search.is_none_or(|bit| host.asked & bit == 0) {
+            return Err(unsolicited);
+        }
+        host.answered();
+        Ok(())
     }
 
     /// A query with a valid key is acknowledged and delivered, a repeated one only acknowledged.
@@ -159,6 +165,7 @@ impl Core<'_> {
     ) -> Result<(), DatagramError> {
         let unsolicited = DatagramError::Unsolicited(Function::QUERY_HIT);
         let bit = search_bit(self.searches, guid).ok_or(unsolicited)?;
+        let most = self.state.config.results.div_ceil(HITS_FRACTION);
         let peer = self.peer(from).ok_or(unsolicited)?;
         let was_asked = peer.host.as_ref().is_some_and(|host| host.asked & bit != 0);
         let records = hit.records.len();
@@ -168,10 +175,15 @@ impl Core<'_> {
         } else if !was_asked {
             return Err(unsolicited);
         }
+        let counted = peer.count(records, most);
         let searches = self.searches.iter_mut().filter_map(SearchSlot::live_mut);
         for search in searches.filter(|search| search.guid == guid) {
             search.hits = search.hits.saturating_add(records.into());
-            search.ended = search.hits >= self.state.config.results.into();
+            search.counted = search.counted.saturating_add(counted.into());
+            search.ended = search.counted >= self.state.config.results.into();
+        }
+        if let Some(host) = self.host(from) {
+            host.answered();
         }
         Ok(())
     }
@@ -213,7 +225,7 @@ impl Core<'_> {
         let unsolicited = DatagramError::Unsolicited(Function::VENDOR);
         let mut searches = self.searches.iter().filter_map(SearchSlot::live);
         let search = searches.find(|search| search.guid == guid).ok_or(unsolicited)?;
-        let left = u32::from(self.state.config.results).saturating_sub(search.hits);
+        let left = u32::from(self.state.config.results).saturating_sub(search.counted);
         let wanted = records.min(u8::try_from(left).unwrap_or(u8::MAX));
         if wanted == 0 {
             return Err(unsolicited);
@@ -262,9 +274,12 @@ impl Core<'_> {
         let (slot, number) = slots.find(|(slot, _)| slot.0.is_none())?;
         slot.0 = Some(search);
         let bit = bit(number);
-        for host in self.peers.iter_mut().filter_map(|slot| slot.0.as_mut()?.host.as_mut()) {
-            host.asked &= !bit;
-            host.queries &= !bit;
+        for peer in self.peers.iter_mut().filter_map(|slot| slot.0.as_mut()) {
+            peer.counted = 0;
+            if let Some(host) = &mut peer.host {
+                host.asked &= !bit;
+                host.queries &= !bit;
+            }
         }
         Some(())
     }
@@ -315,7 +330,7 @@ impl Core<'_> {
                 continue;
             }
             waits = true;
-            if host.key(at, config.key_period).is_some() {
+            if host.has_key(at, config.key_period, config.max_attempts) {
                 host.asked |= bit;
                 host.queries |= bit;
                 search.asked = search.asked.saturating_add(1);

@@ -36,6 +36,7 @@ pub(super) struct Peer {
     pub(super) offered: Option<Guid>,
     pub(super) wanted: Option<(Guid, u8)>,   // to be reported
     pub(super) expected: Option<(Guid, u8)>, // hits that were asked for
+    pub(super) counted: u16,                 // records of its hits, since the last search began
     pub(super) host: Option<HostState>,
 }
 
@@ -57,6 +58,7 @@ pub(super) struct HostState {
     pub(super) attempts: u8,
     pub(super) asked: u32,   // one bit per search
     pub(super) queries: u32, // that are due, one bit per search
+    unanswered: u8,          // queries in a row
 }
 
 impl PeerSlot {
@@ -79,6 +81,7 @@ impl Peer {
             offered: None,
             wanted: None,
             expected: None,
+            counted: 0,
             host: None,
         }
     }
@@ -112,6 +115,13 @@ impl Peer {
         left.is_some()
     }
 
+    /// Counts the records of a hit; returns how many of them count where at most `most` do.
+    pub(super) fn count(&mut self, records: u8, most: u16) -> u16 {
+        let new = u16::from(records).min(most.saturating_sub(self.counted));
+        self.counted = self.counted.saturating_add(new);
+        new
+    }
+
     fn network(&self) -> [u8; 2] {
         network(self.address)
     }
@@ -135,6 +145,7 @@ impl HostState {
         attempts: 0,
         asked: 0,
         queries: 0,
+        unanswered: 0,
     };
 
     /// Stores the key that the host gave. A longer one than any servent gives is ignored.
@@ -145,7 +156,18 @@ impl HostState {
         crate::writer::copy(room, key);
         self.key_len = u8::try_from(key.len()).unwrap_or(0);
         self.key_at = now;
+        self.unanswered = 0;
         true
+    }
+
+    /// Notes that a query was sent.
+    pub(super) fn queried(&mut self) {
+        self.unanswered = self.unanswered.saturating_add(1);
+    }
+
+    /// Notes that the host answered a query: its key is valid.
+    pub(super) fn answered(&mut self) {
+        self.unanswered = 0;
     }
 
     /// Returns the key, however old.
@@ -153,10 +175,11 @@ impl HostState {
         self.key.get(..usize::from(self.key_len)).unwrap_or(&[])
     }
 
-    /// Returns the key, unless it is older than a period.
-    pub(super) fn key(&self, now: u32, period: Duration) -> Option<&[u8]> {
+    /// Returns whether it has a key that is no older than a period, and has not left as many queries in a row as
+    /// `most` unanswered.
+    pub(super) fn has_key(&self, now: u32, period: Duration, most: u8) -> bool {
         let age = Duration::from_secs(now.saturating_sub(self.key_at).into());
-        Some(self.last_key()).filter(|key| !key.is_empty() && age < period)
+        !self.last_key().is_empty() && age < period && self.unanswered < most
     }
 }
 

@@ -21,6 +21,7 @@ pub struct SearchSlot(pub(super) Option<Search>);
 pub(super) struct Search {
     pub(super) guid: Guid,
     pub(super) hits: u32,
+    pub(super) counted: u32, // hits, of each address no more than its share
     pub(super) asked: u32,
     pub(super) next: Option<Duration>, // when the next host is asked; none if nobody is to be asked
     pub(super) end: Option<Duration>,  // none at the end of time
@@ -61,7 +62,7 @@ impl Search {
     pub(super) const fn expecting(now: Duration, guid: Guid) -> Self {
         let end = now.checked_add(LIFETIME);
         let query = [0; MAX_QUERY];
-        Self { guid, hits: 0, asked: 0, next: None, end, ended: false, len: 0, query }
+        Self { guid, hits: 0, counted: 0, asked: 0, next: None, end, ended: false, len: 0, query }
     }
 
     pub(super) fn query(&self) -> &[u8] {

@@ -180,6 +180,7 @@ impl Peer {
             Due::Query(number) => {
                 if let Some(host) = &mut self.host {
                     host.queries &= !bit(u32::try_from(number).unwrap_or(u32::MAX));
+                    host.queried();
                 }
             }
         }

@@ -132,11 +132,10 @@ fn announce(query: &[u8]) -> Result<HttpRequest<'_>, RequestError> {
     let peer_id = first(b"peer_id").and_then(bytes).ok_or(RequestError::Key("peer_id"))?;
     let port = first(b"port").and_then(|value| parse(value.as_raw())).filter(|port| *port != 0);
     let event = match first(b"event").map(|value| value.as_raw()) {
-        None | Some(b"" | b"empty" | b"paused") => AnnounceEvent::None,
         Some(b"started") => AnnounceEvent::Started,
         Some(b"completed") => AnnounceEvent::Completed,
         Some(b"stopped") => AnnounceEvent::Stopped,
-        Some(_) => return Err(RequestError::Key("event")),
+        _ => AnnounceEvent::None, // also `paused` (BEP 21), and what is unknown
     };
     let digits = |value: Escaped<'_>| {
         let digits = value.as_raw().iter().take(8);

@@ -70,9 +70,6 @@ pub enum PacketError {
     /// Not an action of this direction.
     #[error("action {0} is unknown")]
     Action(u32),
-    /// An announce with an unknown event.
-    #[error("event {0} is unknown")]
-    Event(u32),
 }
 
 /// Takes a field of `N` bytes off the front of a packet that needs `needed`.

@@ -136,11 +136,10 @@ fn read(rest: &mut &[u8], len: usize) -> Result<(Announce, Ipv4Addr), PacketErro
     let num_want = u32::try_from(i32::from_be_bytes(take(rest, len, ANNOUNCE_LEN)?)).ok();
     let port = u16::from_be_bytes(take(rest, len, ANNOUNCE_LEN)?);
     let event = match event {
-        0 => AnnounceEvent::None,
         1 => AnnounceEvent::Completed,
         2 => AnnounceEvent::Started,
         3 => AnnounceEvent::Stopped,
-        other => return Err(PacketError::Event(other)),
+        _ => AnnounceEvent::None, // 4 is `paused` (BEP 21), as libtorrent sends it
     };
     let announce =
         Announce { info_hash, peer_id, port, uploaded, downloaded, left, event, num_want, key };

@@ -117,6 +117,7 @@ impl Core<'_> {
         let Some(id) = self.peer(index).map(|peer| peer.id) else { return false };
         if self.state.single == Single::Any {
             self.state.single = Single::Source(id);
+            self.watch_single(index);
         }
         let (begin, _) = self.state.geometry.span(first);
         let (_, stop) = self.state.geometry.span(end.saturating_sub(1));

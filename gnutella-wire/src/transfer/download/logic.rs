@@ -30,6 +30,8 @@ pub(super) struct State {
     pub(super) is_dirty: bool, // some source may have something to do
     pub(super) tree: Tree,
     pub(super) single: Single,
+    pub(super) single_check: Option<Duration>, // when the only source is to have sent enough
+    pub(super) single_delivered: u64,          // what it had sent when that began
     pub(super) check: FileCheck,
     pub(super) out_of_sources: Report,
     pub(super) outcome: Option<DownloadEvent>, // not polled yet
@@ -119,6 +121,8 @@ impl State {
             is_dirty: false,
             tree: Tree::None,
             single: Single::No,
+            single_check: None,
+            single_delivered: 0,
             check,
             out_of_sources: Report::No,
             outcome: is_over.then_some(DownloadEvent::Completed { verified: false }),

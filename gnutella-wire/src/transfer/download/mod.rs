@@ -322,7 +322,8 @@ impl<S: DownloadStorage> Download<S> {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
         let sources = self.storage.parts_ref().sources;
-        sources.iter().filter_map(|slot| slot.peer.as_ref()?.deadline).min()
+        let deadlines = sources.iter().filter_map(|slot| slot.peer.as_ref()?.deadline);
+        deadlines.chain(self.state.single_deadline()).min()
     }
 
     /// Returns how far the download is.

@@ -1,8 +1,14 @@
 //! The timers of a download: one deadline per source, whose meaning depends on how far the source is.
 
+use core::time::Duration;
+
 use super::event::DownloadCloseReason;
-use super::logic::Core;
+use super::logic::{Core, Single, State};
 use super::slots::{Peer, Phase, Wanted};
+
+/// In this time the only source that is asked sends at least [`SINGLE_LEAST`] bytes, if there are others.
+const SINGLE_PATIENCE: Duration = Duration::from_secs(300);
+const SINGLE_LEAST: u64 = 64 << 10;
 
 /// What a source's deadline is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,15 +44,53 @@ impl Timer {
     }
 }
 
+impl State {
+    /// Returns when the only source that is asked is to have sent enough.
+    pub(super) fn single_deadline(&self) -> Option<Duration> {
+        let waits = matches!(self.single, Single::Source(_)) && self.missing > 0;
+        self.single_check.filter(|_| waits)
+    }
+}
+
 impl Core<'_> {
     pub(super) fn handle_timeout(&mut self) {
         let now = self.state.now;
+        if self.state.single_deadline().is_some_and(|at| at <= now) {
+            self.check_single();
+        }
         for index in 0..self.sources.len() {
             let due = |peer: &&mut Peer| peer.deadline.is_some_and(|due| due <= now);
             let timer = self.peer(index).filter(due).and_then(|peer| Timer::of(peer));
             if let Some(timer) = timer {
                 self.fire(index, timer);
             }
+        }
+    }
+
+    /// Begins to measure what the only source sends.
+    pub(super) fn watch_single(&mut self, index: usize) {
+        self.state.single_check = self.after(SINGLE_PATIENCE);
+        self.state.single_delivered = self.peer(index).map_or(0, |peer| peer.delivered);
+    }
+
+    /// The only source that is asked may be busy for ever, or send a byte at a time: then it is another's turn, and the
+    /// file begins again.
+    fn check_single(&mut self) {
+        let Single::Source(id) = self.state.single else { return };
+        let Some(index) = self.find(id) else { return };
+        let peers = self.sources.iter().filter_map(|slot| slot.peer.as_ref());
+        let others = peers.filter(|peer| peer.id != id && !peer.is_lost()).count();
+        let delivered = self.peer(index).map_or(0, |peer| peer.delivered);
+        let sent = delivered.saturating_sub(self.state.single_delivered);
+        if others == 0 || sent >= SINGLE_LEAST {
+            return self.watch_single(index);
+        }
+        self.discard_all();
+        self.state.single = Single::Any;
+        self.close_failed(index, DownloadCloseReason::TimedOut);
+        let later = self.after(self.state.config.busy_retry);
+        if let Some(peer) = self.peer(index).filter(|peer| !peer.is_lost()) {
+            peer.deadline = later;
         }
     }
 
