@@ -355,7 +355,6 @@ fn power_of_two(text: &str) -> cli::Result<u32> {
     if len.is_power_of_two() { Ok(len) } else { Err("a power of two is expected".into()) }
 }
 
-/// Reads bytes per second: a number, with k, M or G for powers of 1,024.
 /// Returns a URL. Its scheme is a matter of those who use it.
 fn url(text: &str) -> cli::Result<String> {
     let parts =
@@ -366,6 +365,7 @@ fn url(text: &str) -> cli::Result<String> {
     Err("a URL such as http://host.example/path is expected".into())
 }
 
+/// Reads bytes per second: a number, with k, M or G for powers of 1,024.
 fn rate(text: &str) -> cli::Result<u64> {
     let (digits, unit) = match text.char_indices().next_back() {
         Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),
