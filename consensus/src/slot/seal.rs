@@ -170,8 +170,14 @@ impl<S: ValidatorStorage> SlotSeal<S> {
             if link.is_none() || link_of(&signed.statement) != link {
                 return None;
             }
-            while validators.next_if(|(_, (id, _))| *id < signed.author).is_some() {}
-            let (index, (_, stake)) = validators.next_if(|(_, (id, _))| *id == signed.author)?;
+            while validators.peek().is_some_and(|(_, (id, _))| *id < signed.author) {
+                validators.next();
+            }
+            let (index, (id, stake)) = *validators.peek()?;
+            if id != signed.author {
+                return None;
+            }
+            validators.next();
             Some((u16::try_from(index).ok()?, stake, signed.signature))
         })
     }
