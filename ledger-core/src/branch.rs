@@ -22,7 +22,7 @@ pub(crate) struct Branch<E> {
     pub(crate) times: Times,
 }
 
-/// A branch of which no header is kept, with the tree of the ids up to its end: a chain that grows at its end.
+/// A branch of which no header is kept, with the tree of the ids up to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HeaderBranch<E> {
     pub(crate) end: Branch<E>,
@@ -143,6 +143,20 @@ impl<E: Engine> Branch<E> {
         self.check_by(&self.engine, header, proof, now, history)
     }
 
+    /// Moves on to a header that was checked, and adds its id to the history.
+    #[inline(never)] // what it needs does not stand on the stack while signatures are checked
+    pub(crate) fn append(
+        &mut self,
+        history: &mut MerkleTree,
+        header: &Header,
+        weight: Weight,
+        effects: &Effects,
+    ) {
+        let id = header.id(&self.genesis);
+        self.apply(header, id, weight, effects);
+        history.push(MerkleTree::leaf(id.as_bytes()));
+    }
+
     /// Moves on to a header that was checked.
     pub(crate) fn apply(
         &mut self,
@@ -185,14 +199,6 @@ pub(crate) fn unless_executed<E: Engine>(
 }
 
 impl<E: Engine> HeaderBranch<E> {
-    /// Returns the branch that consists of block 0.
-    #[inline(never)] // builds the branch where the caller wants it
-    pub(crate) fn at_block_0(genesis: GenesisId, engine: E, time: u64, state: Hash) -> Self {
-        let leaf = MerkleTree::leaf(genesis.as_bytes());
-        // In the order of the fields: only then the compiler builds each of them in its place.
-        Self { end: Branch::new(genesis, engine, time, state), history: MerkleTree::of_leaf(leaf) }
-    }
-
     /// Checks a header whose parent is the end, and moves on to it, though its block is not executed. Returns its id.
     pub(crate) fn add(
         &mut self,
@@ -222,14 +228,6 @@ impl<E: Engine> HeaderBranch<E> {
         now: u64,
     ) -> Result<Weight, Refused<BlockError<E::Error>>> {
         self.end.check(&sealed.header, sealed.proof, now, || self.history.root())
-    }
-
-    /// Moves the end on to a header that was checked, and whose block is executed.
-    #[inline(never)] // what it needs does not stand on the stack while signatures are checked
-    pub(crate) fn append(&mut self, header: &Header, weight: Weight, effects: &Effects) {
-        let id = header.id(&self.end.genesis);
-        self.end.apply(header, id, weight, effects);
-        self.push_end();
     }
 
     /// Moves the end on to a header that was checked. The history is that before it until [`push_end`](Self::push_end).

@@ -1,7 +1,7 @@
 //! A chain without its state: blocks are validated by the proofs that come with them.
 
 use crate::block::SealedHeader;
-use crate::branch::{BlockError, HeaderBranch};
+use crate::branch::{BlockError, Branch};
 use crate::engine::{Engine, Refused, Tip, Weight};
 use crate::error::{ConfigError, DecodeError};
 use crate::execute::{Execution, Target, check_body};
@@ -9,6 +9,7 @@ use crate::groups::GroupHasher;
 use crate::hash::{GenesisId, Hash};
 use crate::header::Header;
 use crate::ledger::Ledger;
+use crate::merkle::MerkleTree;
 use crate::spec::{ChainSpec, Rules};
 use crate::state::Witness;
 
@@ -46,7 +47,8 @@ use crate::state::Witness;
 pub struct StatelessChain<E, L> {
     rules: Rules,
     ledger: L,
-    branch: HeaderBranch<E>,
+    branch: Branch<E>,
+    history: MerkleTree, // of the ids up to the tip
 }
 
 impl<E: Engine, L: Ledger> StatelessChain<E, L> {
@@ -63,12 +65,25 @@ impl<E: Engine, L: Ledger> StatelessChain<E, L> {
         state: Hash,
     ) -> Result<Self, ConfigError> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
+        Ok(Self::at_block_0(spec, genesis, engine, ledger, state))
+    }
+
+    #[inline(never)] // builds the chain where the caller wants it
+    fn at_block_0(
+        spec: &ChainSpec<'_>,
+        genesis: GenesisId,
+        engine: E,
+        ledger: L,
+        state: Hash,
+    ) -> Self {
+        let leaf = MerkleTree::leaf(genesis.as_bytes());
         // In the order of the fields: only then the compiler builds each of them in its place.
-        Ok(Self {
+        Self {
             rules: spec.rules,
             ledger,
-            branch: HeaderBranch::at_block_0(genesis, engine, spec.time, state),
-        })
+            branch: Branch::new(genesis, engine, spec.time, state),
+            history: MerkleTree::of_leaf(leaf),
+        }
     }
 
     /// Checks a block by its witness and appends it. `now` is the clock in Unix seconds.
@@ -90,10 +105,10 @@ impl<E: Engine, L: Ledger> StatelessChain<E, L> {
             return Err(Refused::Invalid(BlockError::TooLong { len, limit }));
         }
         let decoded = SealedHeader::decode(block);
-        let (sealed, body) = decoded.as_ref().map_err(|error| *error)?;
-        let weight = self.branch.check(sealed, now)?;
-        check_body(&sealed.header, body, GroupHasher::NONE)?;
-        self.append_checked(&sealed.header, weight, body, witness)
+        let (SealedHeader { header, proof }, body) = decoded.as_ref().map_err(|error| *error)?;
+        let weight = self.branch.check(header, proof, now, || self.history.root())?;
+        check_body(header, body, GroupHasher::NONE)?;
+        self.append_checked(header, weight, body, witness)
     }
 
     /// Executes a block whose header and transactions are checked, and appends it.
@@ -105,33 +120,33 @@ impl<E: Engine, L: Ledger> StatelessChain<E, L> {
         body: &[u8],
         witness: &[u8],
     ) -> Result<Tip, Refused<BlockError<E::Error>>> {
-        let mut store = Witness::new(self.branch.end.tip.state, witness);
+        let mut store = Witness::new(self.branch.tip.state, witness);
         let mut target = Target { store: &mut store, journal: None };
         let rules = &self.rules;
-        let mut execution = Execution::of_block(&self.branch.end.genesis, header, target.books()?);
+        let mut execution = Execution::of_block(&self.branch.genesis, header, target.books()?);
         execution.run(header, &self.ledger, rules, &mut target, body)?;
         if !store.is_used_up() {
             return Err(Refused::Invalid(BlockError::Decode(DecodeError::MalformedProof)));
         }
-        self.branch.append(header, weight, execution.effects());
-        Ok(self.branch.end.tip)
+        self.branch.append(&mut self.history, header, weight, execution.effects());
+        Ok(self.branch.tip)
     }
 
     /// Returns the id of the chain.
     #[must_use]
     pub const fn genesis_id(&self) -> &GenesisId {
-        &self.branch.end.genesis
+        &self.branch.genesis
     }
 
     /// Returns the end of the chain, with the root of the state.
     #[must_use]
     pub const fn tip(&self) -> &Tip {
-        &self.branch.end.tip
+        &self.branch.tip
     }
 
     /// Returns the engine after the last block.
     #[must_use]
     pub const fn engine(&self) -> &E {
-        &self.branch.end.engine
+        &self.branch.engine
     }
 }

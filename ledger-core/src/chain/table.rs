@@ -2,7 +2,7 @@
 
 use super::storage::{ChainParts, ChainStorage, check_capacity};
 use crate::block::{Body, SealedHeader};
-use crate::branch::{BlockError, HeaderBranch, ReplayError};
+use crate::branch::{BlockError, Branch, ReplayError};
 use crate::engine::{Ancestry as _, Engine, Refused, Tip, Weight};
 use crate::error::{BufferTooSmall, ConfigError};
 use crate::execute::{Execution, Target, allocate, check_body};
@@ -10,7 +10,7 @@ use crate::groups::GroupHasher;
 use crate::hash::{GenesisId, Hash};
 use crate::header::{Claim, Header};
 use crate::ledger::Ledger;
-use crate::merkle::TreeHead;
+use crate::merkle::{MerkleTree, TreeHead};
 use crate::policy::Account;
 use crate::propose::Proposal;
 use crate::queries::State;
@@ -50,7 +50,8 @@ use crate::state::{
 pub struct Chain<E, L, S: ?Sized> {
     rules: Rules,
     ledger: L,
-    branch: HeaderBranch<E>,
+    branch: Branch<E>,
+    history: MerkleTree, // of the ids up to the tip
     trie: TrieRoot,
     storage: S,
 }
@@ -71,14 +72,28 @@ impl<E: Engine, L: Ledger, S: ChainStorage> Chain<E, L, S> {
         let genesis = spec.genesis_id(&engine.digest(), &ledger.digest())?;
         let (mut parts, hasher) = storage.parts_and_hasher();
         let (trie, state) = block_0(spec, &mut parts, hasher)?;
+        Ok(Self::at_block_0(spec, genesis, engine, ledger, (trie, state), storage))
+    }
+
+    #[inline(never)] // builds the chain where the caller wants it
+    fn at_block_0(
+        spec: &ChainSpec<'_>,
+        genesis: GenesisId,
+        engine: E,
+        ledger: L,
+        (trie, state): (TrieRoot, Hash),
+        storage: S,
+    ) -> Self {
+        let leaf = MerkleTree::leaf(genesis.as_bytes());
         // In the order of the fields: only then the compiler builds each of them in its place.
-        Ok(Self {
+        Self {
             rules: spec.rules,
             ledger,
-            branch: HeaderBranch::at_block_0(genesis, engine, spec.time, state),
+            branch: Branch::new(genesis, engine, spec.time, state),
+            history: MerkleTree::of_leaf(leaf),
             trie,
             storage,
-        })
+        }
     }
 
     /// Returns the storage.
@@ -100,10 +115,11 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
     pub fn append(&mut self, now: u64, bytes: &[u8]) -> Result<Tip, Refused<BlockError<E::Error>>> {
         let decoded = self.decode(bytes);
         let (sealed, body) = decoded.as_ref().map_err(|error| Refused::Invalid(*error))?;
-        let weight = self.branch.check(sealed, now)?;
+        let SealedHeader { header, proof } = sealed;
+        let weight = self.branch.check(header, proof, now, || self.history.root())?;
         let (_, hasher) = self.storage.parts_and_hasher();
-        check_body(&sealed.header, body, hasher)?;
-        self.append_checked(&sealed.header, weight, body)
+        check_body(header, body, hasher)?;
+        self.append_checked(header, weight, body)
     }
 
     /// Executes a block whose header and transactions are checked, and appends it.
@@ -120,15 +136,15 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
         let mut target = Target { store: &mut trie, journal: Some(&mut journal) };
         let rules = &self.rules;
         let books = target.books()?;
-        let mut execution = Execution::of_block(&self.branch.end.genesis, header, books);
+        let mut execution = Execution::of_block(&self.branch.genesis, header, books);
         let executed = execution.run(header, &self.ledger, rules, &mut target, body);
         if executed.is_ok() {
-            self.branch.append(header, weight, execution.effects());
+            self.branch.append(&mut self.history, header, weight, execution.effects());
         } else {
             journal.undo(0, &mut trie);
             trie.root();
         }
-        executed.map(|()| self.branch.end.tip)
+        executed.map(|()| self.branch.tip)
     }
 
     /// Appends stored blocks in order: the audit of a copy, on a chain that is still at block 0.
@@ -146,10 +162,10 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
         blocks: impl IntoIterator<Item = B>,
     ) -> Result<Tip, ReplayError<E::Error>> {
         for block in blocks {
-            let height = self.branch.end.next_height();
+            let height = self.branch.next_height();
             self.append(now, block.as_ref()).map_err(|refused| ReplayError { height, refused })?;
         }
-        Ok(self.branch.end.tip)
+        Ok(self.branch.tip)
     }
 
     /// Returns the header of the next block, with the state root after its transactions. Its time is `now`, in Unix
@@ -169,15 +185,8 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
         let mut trie = TrieMut { root: &mut self.trie, slots: parts.entries, hasher };
         let mut journal = Journal::new(parts.journal, 0);
         let proposal = Proposal { now, author: &author, body, claim: &claim };
-        let history = self.branch.history.root();
-        proposal.header(
-            &self.branch.end,
-            history,
-            &self.rules,
-            &self.ledger,
-            &mut trie,
-            &mut journal,
-        )
+        let history = self.history.root();
+        proposal.header(&self.branch, history, &self.rules, &self.ledger, &mut trie, &mut journal)
     }
 
     /// Writes the proof that a key has its value, or none, in the state after the last block, to `out`.
@@ -223,7 +232,7 @@ impl<E: Engine, L: Ledger, S: ChainStorage + ?Sized> Chain<E, L, S> {
         out: &'o mut [u8],
     ) -> Result<&'o [u8], Refused<BlockError<E::Error>>> {
         let capacity = out.len();
-        let genesis = &self.branch.end.genesis;
+        let genesis = &self.branch.genesis;
         let (parts, hasher) = self.storage.parts_and_hasher();
         let trie = TrieMut { root: &mut self.trie, slots: parts.entries, hasher };
         let mut recorder = Recorder::new(trie, out);
@@ -266,13 +275,13 @@ impl<E: Engine, L, S: ChainStorage + ?Sized> Chain<E, L, S> {
     /// Returns the id of the chain.
     #[must_use]
     pub const fn genesis_id(&self) -> &GenesisId {
-        &self.branch.end.genesis
+        &self.branch.genesis
     }
 
     /// Returns the end of the chain.
     #[must_use]
     pub const fn tip(&self) -> &Tip {
-        &self.branch.end.tip
+        &self.branch.tip
     }
 
     /// Returns who owns what.
@@ -284,25 +293,25 @@ impl<E: Engine, L, S: ChainStorage + ?Sized> Chain<E, L, S> {
     /// Returns the engine after the last block.
     #[must_use]
     pub const fn engine(&self) -> &E {
-        &self.branch.end.engine
+        &self.branch.engine
     }
 
     /// Returns the branch, for [`Engine::check`] outside of `append`.
     #[must_use]
     pub fn ancestry(&self) -> &dyn crate::engine::Ancestry {
-        &self.branch.end
+        &self.branch
     }
 
     /// Returns size and root of the tree of all block ids up to the tip.
     #[must_use]
     pub fn history(&self) -> TreeHead {
-        self.branch.history.head()
+        self.history.head()
     }
 
     /// Returns the median of the times of the last eleven blocks, in Unix seconds (BIP 113).
     #[must_use]
     pub fn median_time(&self) -> u64 {
-        self.branch.end.median_time()
+        self.branch.median_time()
     }
 }
 
