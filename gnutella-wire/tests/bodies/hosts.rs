@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use gnutella_wire::hosts::{Host, HostCache, HostSlot};
 use sim::laws::Input;
 
-/// A cache holds no host twice, never its own address, forgets none while it has room, and never
-/// dials one that is being dialled.
+/// A cache holds no host twice, never its own address, forgets none while it has room but for one that failed six times where
+/// another did not fail, and never dials one that is being dialled.
 pub fn hosts(bytes: &[u8]) {
     for capacity in [0, 1, 3, 8] {
         run(capacity, &mut Input::new(bytes));
@@ -49,10 +49,10 @@ fn run(capacity: usize, input: &mut Input<'_>) {
             5 => {
                 cache.mark_failed(host);
                 dialled.retain(|dialled| *dialled != host);
-                let failures = known.get_mut(&host);
-                if let Some(failures) = failures {
+                let has_good = known.iter().any(|(other, failed)| *other != host && *failed == 0);
+                if let Some(failures) = known.get_mut(&host) {
                     *failures += 1;
-                    if *failures >= 6 {
+                    if *failures >= 6 && has_good {
                         known.remove(&host);
                     }
                 }
