@@ -61,8 +61,9 @@ impl Core<'_> {
     /// count than it may have slots.
     fn may_begin(&self, client: &Client) -> bool {
         let free = usize::from(self.state.config.slots).saturating_sub(active(self.slots));
-        let waiting = self.before(client).filter(|other| self.has_share(other)).count();
-        waiting < free && self.has_share(client)
+        // As many as are free are enough to look for: mostly none, as a queue waits for a free slot.
+        let waiting = self.before(client).filter(|other| self.has_share(other)).take(free);
+        waiting.count() < free && self.has_share(client)
     }
 
     /// Returns whether the share of the address of a client has a slot for it: besides those in use, and for those of the same
