@@ -5,6 +5,7 @@ mod common;
 
 use core::fmt::Write as _;
 
+use common::json::field;
 use common::{World, key};
 use ledger_core::{
     Action, BadSignature, Block, Consistency, Hash, Inclusion, KeyPair, MerkleTree, PublicKey,
@@ -304,15 +305,4 @@ fn rfc_6962_proof_probes() {
         probes += 1;
     }
     assert_eq!(probes, 98);
-}
-
-/// The value of a key on a line of JSON: a number, a word, a text without its quotes, or a list.
-fn field<'l>(line: &'l str, key: &str) -> &'l str {
-    let start = line.find(&format!("\"{key}\":")).expect("the key is there") + key.len() + 3;
-    let value = &line[start..];
-    match value.as_bytes()[0] {
-        b'"' => value[1..].split('"').next().expect("it is closed"),
-        b'[' => &value[1..value.find(']').expect("it is closed")],
-        _ => value.split([',', '}']).next().expect("it ends"),
-    }
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test file uses its part
 
 pub mod driver;
+pub mod json;
 
 use ledger_core::ledger::{Escrow, Outputs, Standard};
 use ledger_core::{

@@ -1,7 +1,10 @@
 //! Trees beside plain inclusion and consistency: Bitcoin's, subtrees, several leaves at once, level by level.
 
 mod bitcoin;
+#[path = "../common/json.rs"]
+mod json;
 
+use json::field;
 use ledger_core::Hash;
 use ledger_core::merkle::{
     HashPairs, MerkleTree, Multiproof, OneByOne, ProofError, Subtree, SubtreeConsistency,
@@ -300,15 +303,4 @@ fn path(line: &str) -> Option<Vec<Hash>> {
 
 fn number(line: &str, key: &str) -> Option<u64> {
     field(line, key).parse().ok()
-}
-
-/// The value of a key on a line of JSON: a number, a word, a text without its quotes, or a list.
-fn field<'l>(line: &'l str, key: &str) -> &'l str {
-    let start = line.find(&format!("\"{key}\":")).expect("the key is there") + key.len() + 3;
-    let value = &line[start..];
-    match value.as_bytes()[0] {
-        b'"' => value[1..].split('"').next().expect("it is closed"),
-        b'[' => &value[1..value.find(']').expect("it is closed")],
-        _ => value.split([',', '}']).next().expect("it ends"),
-    }
 }
