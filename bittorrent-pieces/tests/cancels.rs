@@ -12,7 +12,7 @@ use by_hand::{
 };
 
 /// Transmission before version 4 drops a cancelled request without an answer, although BEP 6 requires one. Its requests must not
-/// be waited for as long as it is connected; and a late answer is no reason to close.
+/// be waited for as long as it is connected, and a late answer does not close the connection.
 #[test]
 fn cancels_that_are_never_answered_do_not_use_up_the_requests() {
     let hashes = [[0; 20]; 8];

@@ -144,8 +144,8 @@ pub(crate) fn nearest_backup<I: Identifier, A: Address>(
     others.min_by_key(|slot| me.id.distance(slot.peer.id)).map(|slot| slot.peer)
 }
 
-/// Returns the seed whose turn it is after the one at `address`, or where there is no other one, a peer that has answered: one
-/// that was not found silent since comes first.
+/// Returns the seed whose turn it is after the one at `address`. Without another seed, returns a peer that has answered
+/// before, and one that was found silent since only as a last resort.
 pub(crate) fn next_known<I: Identifier, A: Address>(
     slots: &[ContactSlot<I, A>],
     address: A,

@@ -28,9 +28,9 @@ pub struct Limits {
     pub depth: u8,
     /// The number of values and keys.
     pub items: u32,
-    /// The number of keys out of order in lenient mode. Each costs a walk over the keys before it in its dictionary, and those
-    /// whose walks together are no longer than the input are not counted: programs that write one dictionary in the wrong order
-    /// write all files or peers so. With 0, none is accepted.
+    /// The number of keys out of order in lenient mode. Each costs a walk over the keys before it in its dictionary. Walks
+    /// that together are at most as long as the input are not counted: programs that write one dictionary in the wrong order
+    /// write all files or peers so. With 0, every key has to be in order.
     pub unordered: u32,
 }
 

@@ -134,7 +134,8 @@ fn refused() -> String {
 /// Measures both. A message that is not refused is also read twice by the peer: the DHT of librqbit finds out first what a
 /// message is, and then reads it again as that.
 fn beside(title: &str, peer: impl Fn() -> usize, ours: impl Fn() -> usize) -> String {
-    let (peer, ours) = (&peer, &ours);
+    let peer = &peer;
+    let ours = &ours;
     let mut contestants = vec![Contestant::new("librqbit-bencode 9 and serde", || {
         (0..MESSAGES).for_each(|_| _ = black_box(peer()));
     })];

@@ -175,8 +175,7 @@ impl HostState {
         self.key.get(..usize::from(self.key_len)).unwrap_or(&[])
     }
 
-    /// Returns whether it has a key that is no older than a period, and has not left as many queries in a row as
-    /// `most` unanswered.
+    /// Returns whether it has a key that is younger than a period, and fewer than `most` queries in a row are unanswered.
     pub(super) fn has_key(&self, now: u32, period: Duration, most: u8) -> bool {
         let age = Duration::from_secs(now.saturating_sub(self.key_at).into());
         !self.last_key().is_empty() && age < period && self.unanswered < most

@@ -1,8 +1,8 @@
 //! Times `FingerTable::closest_predecessor` of rings-core.
 //!
 //! `rings FILE`: the file has a line for each node (`node ID`), behind it one for each of its fingers (`finger INDEX ID`), and
-//! then the keys (`key ID`). For each line of standard input, which is a number, so many keys are looked up, key `n` by node
-//! `n % nodes`, and the nanoseconds for each are printed. The keys of the next line are the next ones.
+//! then the keys (`key ID`). Each line of standard input is a number of keys. As many are looked up, key `n` by
+//! node `n % nodes`, and the nanoseconds for each are printed. The next line continues with the keys behind them.
 
 #[path = "../../src/cpu.rs"]
 mod cpu;
